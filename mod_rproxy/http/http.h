@@ -20,6 +20,9 @@
 typedef int64_t rp_secs_t;
 #define RP_NO_TIME ((rp_secs_t)-1)
 
+/** Delta-seconds and lifetimes beyond this count as this (RFC 9111 §1.2.2). */
+#define RP_MAX_DELTA ((rp_secs_t)1 << 31)
+
 /** A slice of somebody's memory; not terminated.  ptr may be NULL when len is 0. */
 typedef struct rp_str_t {
     const char *ptr;
@@ -73,7 +76,7 @@ int rp_list_has(const char *value, const char *token);
  */
 int rp_parse_uint(rp_str_t s, uint64_t max, uint64_t *out);
 
-/* ------------------------------------------------------------------ head.c: a response's head */
+/* ------------------------------------------------------------------ head.c, framing.c: a response's head and length */
 
 typedef struct rp_field_t {
     rp_str_t name;
@@ -103,8 +106,11 @@ typedef struct rp_head_t {
  * Parse the head of an HTTP/1.x response (RFC 9112 §4, §5) from buf[0..len).  All slices in head point into buf,
  * which is writable because obs-folds are replaced in place.  Strict: an invalid status line, a status outside
  * 100..599, a bare CR, a NUL or other control byte, white space in or after a field name, an empty field name,
- * a fold before the first field, more than RP_MAX_FIELDS fields are RP_PARSE_BAD.  A bare LF ends a line.
- * @param seen  bytes of buf that an earlier call already looked at (0 at first): avoids scanning them again
+ * a fold before the first field, more than RP_MAX_FIELDS fields are RP_PARSE_BAD.  A bare LF ends a line; the space
+ * before an empty reason may be missing.
+ * @param seen  bytes of buf that an earlier call already looked at (0 at first, and again after a 1xx head was taken
+ *              out): avoids scanning them again.  With it, what is wrong may be told only once the empty line is there,
+ *              so the caller bounds len.
  */
 rp_parse_e rp_head_parse(rp_head_t *head, char *buf, size_t len, size_t seen);
 
@@ -113,6 +119,9 @@ rp_parse_e rp_trailers_parse(rp_head_t *head, char *buf, size_t len);
 
 /** The first field of that name, or NULL. */
 const rp_field_t *rp_head_get(const rp_head_t *head, const char *name);
+
+/** A longer Content-Length is refused; apr_off_t can hold this one. */
+#define RP_MAX_LENGTH ((uint64_t)INT64_MAX)
 
 typedef enum rp_body_e {
     RP_BODY_NONE,
@@ -131,8 +140,9 @@ typedef struct rp_framing_t {
 /**
  * How long the response's body is (RFC 9112 §6.3).  Conflicting or malformed Content-Length (a list of equal
  * values is folded into one), Transfer-Encoding together with Content-Length, Transfer-Encoding in HTTP/1.0,
- * a Transfer-Encoding other than exactly one "chunked" are refused: what cannot be framed with certainty could
- * be another response's bytes.
+ * a Transfer-Encoding other than exactly one "chunked" are refused, also where there is no body: what cannot be framed
+ * with certainty could be another response's bytes.  A 101, and a 1xx or 204 that announces a body, is not reusable.
+ * What is passed on gets its Content-Length from ->length, not from the field's text, which may be "5, 5".
  * @param to_head  the request was HEAD
  * @return 1, or 0 with ->error set
  */
@@ -155,8 +165,9 @@ void rp_chunked_init(rp_chunked_t *c);
 
 /**
  * Take bytes from *in and put the next run of body bytes (a slice of *in) into *data; *in moves behind what was
- * used.  Chunk extensions are skipped (bounded to 4096 bytes a line); chunk sizes beyond 2^62, bare CR, missing
- * CRLF after data, junk in sizes are refused.
+ * used.  Chunk extensions are skipped (bounded to 4096 bytes a line); chunk sizes beyond 2^62, bare CR, bare LF,
+ * missing CRLF after data, junk in sizes are refused.  Where *in is cut makes no difference.  ->trailer is for
+ * rp_trailers_parse, which checks it; without trailers it is just the empty line.
  * @return RP_PARSE_DONE at the end of the whole body (data empty; *in begins behind it), RP_PARSE_MORE otherwise
  *         (data may be empty: *in is used up), RP_PARSE_BAD with ->error
  */
@@ -252,24 +263,32 @@ typedef struct rp_cc_t {
     rp_secs_t max_age;       /* RP_NO_TIME when absent; an invalid value is 0: stale (RFC 9111 §4.2.1) */
     rp_secs_t s_maxage;
     rp_secs_t max_stale;
-    rp_secs_t min_fresh;
+    rp_secs_t min_fresh;     /* RP_NO_TIME also when invalid */
     rp_secs_t stale_while_revalidate; /* RFC 5861 */
     rp_secs_t stale_if_error;
-    const char *no_cache_fields; /* "a, b" in the pool, NULL when absent */
-    const char *private_fields;
+    const char *no_cache_fields; /* "a, b" in the pool, NULL when absent: not to be reused, so not to be stored */
+    const char *private_fields;  /* the same; not to be stored */
 } rp_cc_t;
 
 /**
  * Parse Cache-Control (all lines of it joined with commas; NULL when absent).  Unknown directives are ignored; names
  * are case-insensitive; values may be tokens or quoted-strings; of duplicate values the most restrictive counts
- * (the smallest freshness, RFC 9111 §4.2.1).  Delta-seconds beyond 2^31 count as 2^31.
+ * (the smallest freshness, RFC 9111 §4.2.1).  A quote that is never closed counts as no-store, because it may have
+ * swallowed one; a list of field names that cannot be read as none, so that the whole response is meant.
  */
 void rp_cc_parse(apr_pool_t *p, rp_cc_t *cc, const char *value);
 
-/* ------------------------------------------------------------------ freshness.c: RFC 9111 §3, §4.2 */
+/* ------------------------------------------------------------------ date.c: RFC 9110 §5.6.7 */
 
-/** An HTTP-date in any of the three formats (RFC 9110 §5.6.7), or RP_NO_TIME. */
-rp_secs_t rp_date_parse(const char *value);
+/**
+ * An HTTP-date in any of the three formats, ASCII case ignored (RFC 9111 §4.2) but nothing else forgiven.
+ * @param value  terminated, white space around it allowed; may be NULL
+ * @param now    tells the century of a two-digit year: at most 50 years after it
+ * @return 0 for a date before 1970, RP_NO_TIME when it is none
+ */
+rp_secs_t rp_date_parse(const char *value, rp_secs_t now);
+
+/* ------------------------------------------------------------------ freshness.c: RFC 9111 §3, §4.2 */
 
 /** The facts about a response that decide on storing it and on its freshness; filled from its fields. */
 typedef struct rp_response_facts_t {
@@ -303,7 +322,8 @@ typedef struct rp_store_rules_t {
  * @param request_cc     the request's directives (no-store)
  * @param authorization  the request had an Authorization field
  * @return NULL when it may, else a static word why not: "method", "status", "no-store", "private", "authorization",
- *         "set-cookie", "vary-star", "partial", "no-freshness" (nothing says for how long and no validator)
+ *         "set-cookie", "vary-star", "partial", "no-freshness" (no leave by RFC 9111 §3, or never usable: no time in
+ *         which it is fresh or may be served stale, and no validator to ask with)
  */
 const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rules_t *rules, const char *method,
                             const rp_cc_t *request_cc, int authorization);
@@ -312,7 +332,7 @@ const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rul
 int rp_status_is_heuristic(int status);
 
 /**
- * Freshness lifetime in seconds for a shared cache (RFC 9111 §4.2.1): s-maxage, max-age, Expires - Date, then a tenth
+ * Freshness lifetime, 0..RP_MAX_DELTA seconds, for a shared cache (RFC 9111 §4.2.1): s-maxage, max-age, Expires - Date, then a tenth
  * of the time since Last-Modified, at most heuristic_max (0: no heuristics), for statuses that allow it.
  */
 rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_secs_t heuristic_max);
@@ -351,28 +371,44 @@ int rp_etag_list_has(const char *list, const char *etag, int strong);
  * @param request        the request's fields
  * @param etag           of the selected representation, NULL when none
  * @param last_modified  RP_NO_TIME when none
- * @return 200 (go on), 304 or 412
+ * @param date           when it was made or, failing that, arrived: stands in for last_modified in If-Modified-Since
+ *                       (RFC 9111 §4.3.2); RP_NO_TIME when unknown
+ * @return 200 (go on), 304, or 412 when If-Match or If-Unmodified-Since fails; these two are the origin's to judge
+ *         (§13.2.2), so a cache forwards the request then instead of answering
  */
-int rp_preconditions(const apr_table_t *request, const char *etag, rp_secs_t last_modified);
+int rp_preconditions(const apr_table_t *request, const char *etag, rp_secs_t last_modified, rp_secs_t date);
 
 /** Nonzero when a Range may be honoured in view of If-Range (RFC 9110 §13.1.5); yes when there is no If-Range. */
 int rp_if_range_ok(const apr_table_t *request, const char *etag, rp_secs_t last_modified, rp_secs_t date);
 
 /**
+ * Nonzero when a 304 with these validators (NULL and RP_NO_TIME when it has none) speaks of the stored response that
+ * we asked about with its own (RFC 9111 §4.3.4); if not, the stored response must not be freshened.
+ */
+int rp_304_is_of(const rp_response_facts_t *stored, const rp_response_facts_t *fresh);
+
+/**
  * Freshen stored fields with those of a 304 (RFC 9111 §3.2): every field of fresh replaces all of its namesakes in
- * stored, except Content-Length, Content-Encoding, Content-Type, Content-Range, Transfer-Encoding, hop-by-hop fields, ETag (a weaker one).
+ * stored, except Content-Length, Content-Encoding, Content-Type, Content-Range, Transfer-Encoding, hop-by-hop fields, ETag (a weaker one)
+ * and Set-Cookie, which is meant for one client.  A stored Age goes, because it counted from the old answer.
  */
 void rp_freshen_fields(apr_table_t *stored, const apr_table_t *fresh);
 
 /* ------------------------------------------------------------------ vary.c: RFC 9111 §4.1 */
 
-/** The names in Vary as a lower-case, sorted, unique, comma-joined list in p; "*" when it has one; NULL for none. */
+/** Nonzero when Vary (may be NULL) has "*", or a member that is no field name and so cannot be matched either. */
+int rp_vary_is_star(const char *vary);
+
+/**
+ * The names in Vary as a lower-case, sorted, unique, comma-joined list in p; "*" when rp_vary_is_star; NULL for none.
+ */
 const char *rp_vary_names(apr_pool_t *p, const char *vary);
 
 /**
- * The part of a request that Vary names make a key of: for each name its normalised values (all lines joined, list
- * whitespace folded, absent distinct from empty), in a form in which no two different selections are alike.
- * @param names  from rp_vary_names
+ * The part of a request that Vary names make a key of: for each name its normalised values (all lines joined, white
+ * space around commas removed, language tags and codings in lower case, absent distinct from empty), in a form in
+ * which no two different selections are alike.
+ * @param names  from rp_vary_names, neither NULL nor "*"
  */
 const char *rp_vary_selection(apr_pool_t *p, const char *names, const apr_table_t *request);
 
