@@ -1,0 +1,97 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** What can only be judged after all directives have been read. */
+
+#include <http_core.h>
+#include <http_log.h>
+#include <apr_strings.h>
+
+#include "config/directives.h"
+#include "log.h"
+
+APLOG_USE_MODULE(rproxy);
+
+static void complain(const server_rec *s, const rp_where_t *where, const char *text)
+{
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, RPLOGNO(0001) "Syntax error on line %d of %s: %s", where->line,
+                 where->file, text);
+}
+
+static int check_pools(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
+{
+    apr_hash_index_t *hi;
+    int errors = 0;
+
+    for (hi = apr_hash_first(p, conf->pools); hi; hi = apr_hash_next(hi)) {
+        rp_pool_conf_t *pool = apr_hash_this_val(hi);
+
+        if (pool->members->nelts == 0) {
+            complain(s, &pool->where, apr_psprintf(p, "<RProxyPool %s> has no members: write at least one RProxyMember "
+                                                   "http://HOST[:PORT] in it", pool->name));
+            errors++;
+        }
+    }
+    return errors;
+}
+
+static const char *known_pools(apr_pool_t *p, const rp_server_conf_t *conf)
+{
+    const char *names = NULL;
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(p, conf->pools); hi; hi = apr_hash_next(hi)) {
+        const rp_pool_conf_t *pool = apr_hash_this_val(hi);
+
+        names = names ? apr_pstrcat(p, names, ", ", pool->name, NULL) : pool->name;
+    }
+    return names ? apr_pstrcat(p, "known pools are: ", names, NULL)
+                 : "there is no <RProxyPool> at all: write one with at least one RProxyMember";
+}
+
+static int check_routes(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
+{
+    const rp_route_t *first, *second;
+    int i, errors = 0;
+
+    for (i = 0; i < conf->routes->nelts; i++) {
+        rp_route_t *route = APR_ARRAY_IDX(conf->routes, i, rp_route_t *);
+
+        if (!route->pool_name) {
+            continue;
+        }
+        route->pool = apr_hash_get(conf->pools, route->pool_name, APR_HASH_KEY_STRING);
+        if (!route->pool) {
+            complain(s, &route->where, apr_psprintf(p, "RProxyPass names the pool '%s', which is not known here; %s",
+                                                    route->pool_name, known_pools(p, conf)));
+            errors++;
+        }
+    }
+    if (!rp_routes_sort(conf->routes, &first, &second)) {
+        complain(s, &second->where, apr_psprintf(p, "RProxyPass for %s/ stands already at %s line %d: remove one of "
+                                                 "them", second->path, first->where.file, first->where.line));
+        errors++;
+    }
+    return errors;
+}
+
+int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+{
+    server_rec *s;
+    int errors = 0;
+
+    (void)pconf;
+    (void)plog;
+    for (s = main_server; s; s = s->next) {
+        rp_server_conf_t *conf = rp_server_conf(s);
+
+        /* A virtual host without a word of ours shares the main server's struct. */
+        if (s != main_server && conf == rp_server_conf(main_server)) {
+            continue;
+        }
+        errors += check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf);
+        if (errors) {
+            break;
+        }
+    }
+    return errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}

@@ -1,0 +1,141 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * config/: directives to structs that nobody changes once the server runs.
+ *
+ * directives.def lists every directive (name, where it may stand, default, its sentence for the reference);
+ * options.c reads key=value options from tables; pool_conf.c, route_conf.c, dir_conf.c and server_conf.c hold what
+ * the directives fill, each with its merging; check.c is what fails `configtest` after everything has been read.
+ */
+#ifndef RP_CONFIG_H
+#define RP_CONFIG_H
+
+#include <httpd.h>
+#include <http_config.h>
+#include <apr_hash.h>
+
+#include "cache/store.h"
+#include "encode/encode.h"
+
+extern module AP_MODULE_DECLARE_DATA rproxy_module;
+
+/** Where in the configuration something was said, for messages that come after it was read. */
+typedef struct rp_where_t {
+    const char *file;
+    int line;
+} rp_where_t;
+
+typedef enum rp_scheme_e {
+    RP_SCHEME_HTTP,
+    RP_SCHEME_HTTPS,
+    RP_SCHEME_UNIX
+} rp_scheme_e;
+
+/** One RProxyMember. */
+typedef struct rp_member_conf_t {
+    const char *url;       /* as written, for logs and notes */
+    rp_scheme_e scheme;
+    const char *host;      /* name or address without brackets; the path for unix: */
+    apr_port_t port;
+    const char *authority; /* host[:port] as a Host field would have it */
+    int weight;
+    int keep;              /* idle connections kept per child process */
+    apr_interval_time_t idle;
+    apr_interval_time_t lifetime;
+    apr_interval_time_t retry;
+    const char *ca;
+    int verify;
+    rp_where_t where;
+} rp_member_conf_t;
+
+struct rp_pool_t;
+
+/** One <RProxyPool>. */
+typedef struct rp_pool_conf_t {
+    const char *name;
+    apr_array_header_t *members; /* of rp_member_conf_t * */
+    rp_where_t where;
+    struct rp_pool_t *pool;      /* its life, made by rp_balance_init() */
+} rp_pool_conf_t;
+
+/** One RProxyPass. */
+typedef struct rp_route_t {
+    const char *path;       /* public prefix without trailing slash, "" for "/"; NULL in a section that has no plain path */
+    apr_size_t path_len;
+    const char *pool_name;  /* NULL: "none" */
+    const char *base;       /* replaces path towards the backend, without trailing slash; NULL: the URL goes on as it came */
+    rp_pool_conf_t *pool;   /* found by check.c; NULL for none */
+    rp_where_t where;
+} rp_route_t;
+
+/** Which client certificate fields backends get (RFC 9440). */
+typedef enum rp_client_cert_e {
+    RP_CLIENT_CERT_OFF,
+    RP_CLIENT_CERT_LEAF,
+    RP_CLIENT_CERT_CHAIN
+} rp_client_cert_e;
+
+/** What may be stored beyond what RFC 9111 allows by itself: bits for RProxyCacheAllow. */
+#define RP_ALLOW_AUTHORIZATION 1
+#define RP_ALLOW_SET_COOKIE 2
+
+#define RP_UNSET (-1)
+
+/** Per server, virtual host or Location; RP_UNSET where nothing was said. */
+typedef struct rp_dir_conf_t {
+    rp_route_t *route; /* from a section that the table of prefixes cannot express */
+    int preserve_host;
+    apr_interval_time_t connect_timeout;
+    apr_interval_time_t first_byte_timeout;
+    apr_interval_time_t idle_timeout;
+    int client_cert;   /* rp_client_cert_e */
+    int cache;
+    int cache_early;
+    int cache_allow;
+    int compress_set;
+    rp_encode_conf_t compress;
+} rp_dir_conf_t;
+
+/** Defaults of what may be RP_UNSET. */
+#define RP_DEFAULT_CONNECT_TIMEOUT apr_time_from_sec(5)
+#define RP_DEFAULT_FIRST_BYTE_TIMEOUT apr_time_from_sec(60)
+#define RP_DEFAULT_IDLE_TIMEOUT apr_time_from_sec(60)
+#define RP_DEFAULT_COMPRESS_MIN 256
+
+#define RP_OR_DEFAULT(value, dflt) ((value) == RP_UNSET ? (dflt) : (value))
+
+/** Per server and virtual host. */
+typedef struct rp_server_conf_t {
+    const char *name;           /* RProxyName; NULL when unset */
+    apr_array_header_t *trust;  /* of apr_ipsubnet_t *; NULL when unset */
+    apr_array_header_t *routes; /* of rp_route_t *, longest path first once checked */
+    apr_hash_t *pools;          /* name to rp_pool_conf_t * */
+    rp_store_local_conf_t local; /* the main server's counts; dir is NULL when unset */
+} rp_server_conf_t;
+
+#define RP_DEFAULT_NAME "rproxy"
+
+extern const command_rec rp_directives[];
+
+void *rp_create_dir_conf(apr_pool_t *p, char *dir);
+void *rp_merge_dir_conf(apr_pool_t *p, void *base, void *add);
+void *rp_create_server_conf(apr_pool_t *p, server_rec *s);
+void *rp_merge_server_conf(apr_pool_t *p, void *base, void *add);
+
+#define rp_server_conf(s) ((rp_server_conf_t *)ap_get_module_config((s)->module_config, &rproxy_module))
+#define rp_dir_conf(r) ((rp_dir_conf_t *)ap_get_module_config((r)->per_dir_config, &rproxy_module))
+
+/**
+ * Resolve names between directives, sort routes, and refuse what cannot work: unknown pools, pools without members,
+ * two routes for one path.  Says file and line of each on the error log, as httpd does of syntax errors.
+ * @return OK, or HTTP_INTERNAL_SERVER_ERROR after at least one error
+ */
+int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+
+/** The route of the longest path that path lies under, or NULL. */
+const rp_route_t *rp_route_find(const rp_server_conf_t *conf, const char *path);
+
+/** Nonzero when the peer's address is one of RProxyTrust. */
+int rp_is_trusted(const rp_server_conf_t *conf, apr_sockaddr_t *peer);
+
+#endif

@@ -1,0 +1,44 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** What the files of config/ share with the directive table. */
+#ifndef RP_DIRECTIVES_H
+#define RP_DIRECTIVES_H
+
+#include "config/config.h"
+#include "config/options.h"
+
+rp_where_t rp_where(const cmd_parms *cmd);
+
+/* pool_conf.c */
+const char *rp_cmd_pool(cmd_parms *cmd, void *dir, const char *args);
+const char *rp_cmd_member(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+extern const rp_option_t rp_member_options[];
+
+/* route_conf.c */
+const char *rp_cmd_pass(cmd_parms *cmd, void *dir, const char *one, const char *two);
+int rp_routes_sort(apr_array_header_t *routes, const rp_route_t **first, const rp_route_t **second);
+
+/* server_conf.c */
+const char *rp_cmd_name(cmd_parms *cmd, void *dir, const char *name);
+const char *rp_cmd_trust(cmd_parms *cmd, void *dir, const char *address);
+const char *rp_cmd_cache_local(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+extern const rp_option_t rp_local_options[];
+
+/* dir_conf.c */
+const char *rp_cmd_preserve_host(cmd_parms *cmd, void *dir, int on);
+const char *rp_cmd_timeout(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+const char *rp_cmd_client_cert(cmd_parms *cmd, void *dir, const char *which);
+const char *rp_cmd_cache(cmd_parms *cmd, void *dir, int on);
+const char *rp_cmd_cache_early(cmd_parms *cmd, void *dir, int on);
+const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+extern const rp_option_t rp_timeout_options[];
+
+/* compress_conf.c */
+const char *rp_cmd_compress(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+const char *rp_cmd_compress_types(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+const char *rp_cmd_compress_min(cmd_parms *cmd, void *dir, const char *size);
+const char *rp_cmd_compress_level(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+void rp_compress_init(rp_dir_conf_t *conf);
+void rp_compress_merge(rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
+
+#endif

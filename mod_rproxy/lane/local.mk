@@ -1,0 +1,1 @@
+librpcore_la_SOURCES += %D%/lane.h %D%/wait.c

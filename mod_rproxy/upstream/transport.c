@@ -1,0 +1,178 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <openssl/err.h>
+
+#include "lane/lane.h"
+#include "upstream/transport.h"
+
+void rp_transport_init(rp_transport_t *t)
+{
+    t->fd = -1;
+    t->ssl = NULL;
+    t->want = 0;
+    t->error[0] = '\0';
+}
+
+static apr_status_t finish_connect(rp_transport_t *t, apr_time_t deadline)
+{
+    apr_status_t rv = rp_wait(t->fd, RP_WANT_WRITE, deadline);
+    int err = 0;
+    socklen_t len = sizeof(err);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0) {
+        return errno;
+    }
+    return err;
+}
+
+apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address, apr_time_t deadline)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int on = 1;
+
+    t->fd = socket(address->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (t->fd < 0) {
+        return errno;
+    }
+    if (address->sa.ss_family != AF_UNIX) {
+        setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        setsockopt(t->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    }
+    if (connect(t->fd, (const struct sockaddr *)&address->sa, address->len) < 0) {
+        /* A Unix socket with a full backlog says EAGAIN and cannot be waited for: a refusal, the next member is tried. */
+        rv = errno == EINPROGRESS || errno == EINTR ? finish_connect(t, deadline)
+           : errno == EAGAIN ? ECONNREFUSED : errno;
+    }
+    if (rv != APR_SUCCESS) {
+        rp_transport_close(t);
+    }
+    return rv;
+}
+
+static apr_status_t tls_status(rp_transport_t *t, int rc, int io_errno)
+{
+    unsigned long code;
+
+    switch (SSL_get_error(t->ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        t->want = RP_WANT_READ;
+        return APR_EAGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        t->want = RP_WANT_WRITE;
+        return APR_EAGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return APR_EOF;
+    case SSL_ERROR_SYSCALL:
+        return io_errno ? io_errno : APR_ECONNRESET;
+    default:
+        code = ERR_peek_error();
+        ERR_error_string_n(code, t->error, sizeof(t->error));
+        return ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING ? APR_ECONNRESET : APR_EGENERAL;
+    }
+}
+
+apr_status_t rp_transport_read(rp_transport_t *t, char *buf, apr_size_t *len)
+{
+    ssize_t n;
+
+    t->error[0] = '\0';
+    if (t->ssl) {
+        int rc;
+
+        ERR_clear_error();
+        errno = 0;
+        rc = SSL_read(t->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
+        *len = rc > 0 ? (apr_size_t)rc : 0;
+        return rc > 0 ? APR_SUCCESS : tls_status(t, rc, errno);
+    }
+    do {
+        n = recv(t->fd, buf, *len, 0);
+    } while (n < 0 && errno == EINTR);
+    *len = n > 0 ? (apr_size_t)n : 0;
+    if (n > 0) {
+        return APR_SUCCESS;
+    }
+    if (n == 0) {
+        return APR_EOF;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        t->want = RP_WANT_READ;
+        return APR_EAGAIN;
+    }
+    return errno;
+}
+
+apr_status_t rp_transport_write(rp_transport_t *t, const char *buf, apr_size_t *len)
+{
+    ssize_t n;
+
+    t->error[0] = '\0';
+    if (t->ssl) {
+        int rc;
+
+        ERR_clear_error();
+        errno = 0;
+        rc = SSL_write(t->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
+        *len = rc > 0 ? (apr_size_t)rc : 0;
+        return rc > 0 ? APR_SUCCESS : tls_status(t, rc, errno);
+    }
+    do {
+        n = send(t->fd, buf, *len, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    *len = n > 0 ? (apr_size_t)n : 0;
+    if (n >= 0) {
+        return APR_SUCCESS;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        t->want = RP_WANT_WRITE;
+        return APR_EAGAIN;
+    }
+    return errno;
+}
+
+int rp_transport_pending(const rp_transport_t *t)
+{
+    return t->ssl && SSL_pending(t->ssl) > 0;
+}
+
+int rp_transport_is_idle(rp_transport_t *t)
+{
+    char byte;
+    ssize_t n = recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return 1;
+    }
+    if (n <= 0 || !t->ssl) {
+        return 0;
+    }
+    /* TLS 1.3 servers send session tickets when they please: those are no data of a response. */
+    ERR_clear_error();
+    n = SSL_peek(t->ssl, &byte, 1);
+    return n <= 0 && SSL_get_error(t->ssl, (int)n) == SSL_ERROR_WANT_READ;
+}
+
+void rp_transport_close(rp_transport_t *t)
+{
+    if (t->ssl) {
+        ERR_clear_error();
+        SSL_shutdown(t->ssl);
+        SSL_free(t->ssl);
+        t->ssl = NULL;
+    }
+    if (t->fd >= 0) {
+        close(t->fd);
+        t->fd = -1;
+    }
+}

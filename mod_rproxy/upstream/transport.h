@@ -1,0 +1,74 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * A byte stream to a peer over TCP, a Unix socket or TLS.
+ *
+ * Non-blocking underneath; the calls here that take a deadline wait through rp_wait().  A transport belongs to one
+ * request at a time and to no APR pool, because it outlives requests: rp_transport_close() releases it.
+ */
+#ifndef RP_TRANSPORT_H
+#define RP_TRANSPORT_H
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <apr_errno.h>
+#include <apr_pools.h>
+#include <apr_time.h>
+#include <openssl/ssl.h>
+
+/** Where to connect to. */
+typedef struct rp_address_t {
+    struct sockaddr_storage sa;
+    socklen_t len;
+} rp_address_t;
+
+typedef struct rp_transport_t {
+    int fd;             /* -1 when closed */
+    SSL *ssl;           /* NULL without TLS */
+    int want;           /* after APR_EAGAIN: what to wait for (TLS may want to write in order to read) */
+    char error[160];    /* why the last call failed, for the log; "" when errno says it all */
+} rp_transport_t;
+
+void rp_transport_init(rp_transport_t *t);
+
+/** Connect to address; APR_TIMEUP past the deadline. */
+apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address, apr_time_t deadline);
+
+/** How a TLS handshake failed. */
+typedef enum rp_tls_failure_e {
+    RP_TLS_OK,
+    RP_TLS_CERTIFICATE, /* the peer's certificate did not verify */
+    RP_TLS_ALERT,       /* the peer sent an alert */
+    RP_TLS_PROTOCOL,
+    RP_TLS_IO           /* connection lost or deadline: see the status */
+} rp_tls_failure_e;
+
+/**
+ * Shake hands as a client on a connected transport.
+ * @param ctx   from rp_tls_context()
+ * @param host  for SNI and, when verify, to be matched by the certificate (a name or an IP address)
+ */
+apr_status_t rp_transport_tls(rp_transport_t *t, SSL_CTX *ctx, const char *host, int verify, apr_time_t deadline,
+                              rp_tls_failure_e *failure);
+
+/**
+ * A client context: TLS 1.2 or later, the system's trust store or ca_file.  Freed by p's cleanup.
+ * @return NULL with *error set
+ */
+SSL_CTX *rp_tls_context(apr_pool_t *p, const char *ca_file, int verify, const char **error);
+
+/** Read what is there. @return APR_SUCCESS with *len > 0, APR_EAGAIN, APR_EOF, or an error */
+apr_status_t rp_transport_read(rp_transport_t *t, char *buf, apr_size_t *len);
+
+/** Write some. @return APR_SUCCESS with *len > 0, APR_EAGAIN, or an error */
+apr_status_t rp_transport_write(rp_transport_t *t, const char *buf, apr_size_t *len);
+
+/** Nonzero when an idle connection is still of use: open, and the peer has sent nothing unasked (RFC 9112 §9.5). */
+int rp_transport_is_idle(rp_transport_t *t);
+
+/** Nonzero when bytes can be had without the socket becoming readable (they sit in the TLS layer). */
+int rp_transport_pending(const rp_transport_t *t);
+
+void rp_transport_close(rp_transport_t *t);
+
+#endif
