@@ -1,0 +1,210 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+
+# A backend that does what a test says, byte by byte if need be.  It runs in processes of its own (one that accepts, one
+# for each connection), so that the test's main program can play the client at the same time.
+#
+#     my $backend = RP::Backend->start(sub {
+#         my ($c, $request) = @_;                # RP::Backend::Connection, RP::Message
+#         $c->send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+#     });
+#
+# The sub is called for each request when its body has been read; with on_head => sub for each head, the body being
+# the sub's business ($c->read_request_body($request)); with on_connection => sub once for each connection.
+# A sub runs in its connection's process: what it shall remember of other connections is in $request->number and
+# $c->number (both count from 1), and what it shall tell the test goes through $c->note('text').
+package RP::Backend;
+use strict;
+use warnings;
+
+use Carp;
+use Digest::MD5;
+use Exporter 'import';
+use IO::Select;
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use JSON::PP ();
+use POSIX qw(_exit WNOHANG);
+use Time::HiRes qw(sleep time);
+
+use RP::Backend::Connection;
+use RP::Backend::Record;
+use RP::Message;
+use RP::Place;
+use RP::Process;
+
+our @EXPORT_OK = qw(responds echoes);
+
+# Ready-made behaviours.
+
+# The same response to every request; fields is a list of names and values.
+sub responds
+{
+    my ($status, $fields, $body) = @_;
+    return sub { $_[0]->respond($_[1], $status, $fields, $body) };
+}
+
+# The request as JSON: connection, number, method, target, version, fields (pairs), body_length, body_digest.
+sub echoes
+{
+    my (@fields) = @_;
+    my $json = JSON::PP->new->canonical->latin1;
+    return sub {
+        my ($c, $request) = @_;
+        my %seen = map { $_ => $request->{$_} }
+            qw(connection number method target version fields body_length body_digest);
+        $c->respond($request, 200, ['Content-Type' => 'application/json', @fields], $json->encode(\%seen));
+    };
+}
+
+# tls => { cert => FILE, key => FILE, ca => FILE of clients' CAs }, unix => PATH
+sub start
+{
+    my $class = shift;
+    my %how = @_ % 2 ? (on_request => @_) : @_;
+    my $folder = RP::Place->folder;
+    my $listener = $how{unix}
+        ? IO::Socket::UNIX->new(Local => $how{unix}, Listen => 128)
+        : IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $how{port} || 0, ReuseAddr => 1, Listen => 128);
+    $listener or croak "cannot listen: $!";
+    chmod 0777, $how{unix} if $how{unix};
+
+    my $self = bless { %how, folder => $folder, record => RP::Backend::Record->new("$folder/record"),
+                       port => $how{unix} ? undef : $listener->sockport }, $class;
+    $self->{pid} = RP::Process->spawn(sub { $self->_accept($listener, $_[0]) });
+    return $self;
+}
+
+sub port { $_[0]{port} }
+sub authority { "127.0.0.1:$_[0]{port}" }
+
+# What stands behind RProxyMember.
+sub url
+{
+    my ($self) = @_;
+    return "unix:$self->{unix}" if $self->{unix};
+    return ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}";
+}
+
+# ---- what the test asks
+
+# The requests seen so far, in the order in which their heads came.
+sub requests { $_[0]{record}->requests }
+sub count { scalar $_[0]{record}->requests }
+sub request { ($_[0]{record}->requests)[$_[1]] }
+sub last_request { ($_[0]{record}->requests)[-1] }
+sub connections { scalar $_[0]{record}->of_kind('open') }
+sub notes { map { $_->{text} } $_[0]{record}->of_kind('note') }
+
+# Everything that came over a connection (its number), as bytes.
+sub received { $_[0]{record}->received($_[1]) }
+
+# Begin to count anew.
+sub forget { $_[0]{record}->forget }
+
+# Wait until it is so; @return nonzero when it became so in time.
+sub wait_note
+{
+    my ($self, $pattern) = @_;
+    return _eventually(sub { grep { $_ =~ $pattern } $self->notes });
+}
+
+sub wait_requests
+{
+    my ($self, $count) = @_;
+    return _eventually(sub { $self->count >= $count });
+}
+
+sub _eventually
+{
+    my ($condition) = @_;
+    my $deadline = time + $RP::Stream::PATIENCE;
+    while (1) {
+        return 1 if $condition->();
+        return 0 if time > $deadline;
+        sleep 0.01;
+    }
+}
+
+# Let a sub that is in $c->wait_signal(name) go on.
+sub signal
+{
+    my ($self, $name) = @_;
+    RP::Place->write_file("$self->{folder}/signal-$name", '');
+}
+
+# End it, with all its connections: from now on connections are refused.
+sub stop
+{
+    my ($self) = @_;
+    my $pid = delete $self->{pid} or return;
+    RP::Process->stop($pid, 'KILL');
+}
+
+# ---- in the backend's processes
+
+sub _accept
+{
+    my ($self, $listener, $lifeline) = @_;
+    my $select = IO::Select->new($listener, $lifeline);
+    my $number = 0;
+    while (1) {
+        my @ready = $select->can_read;
+        1 while waitpid(-1, WNOHANG) > 0;
+        if (grep { $_ == $lifeline } @ready) {
+            kill KILL => -$$;    # the whole group, itself included
+        }
+        my $socket = $listener->accept or next;
+        $number++;
+        defined(my $pid = fork) or next;
+        if (!$pid) {
+            CORE::close $listener;
+            my $ok = eval { $self->_serve($socket, $number); 1 };
+            if (!$ok) {
+                my $why = $@;
+                $self->{record}->add(note => text => "died: $why", connection => $number);
+                warn "backend: $why" if $why !~ /within .* s; so far/;
+            }
+            _exit(0);
+        }
+        CORE::close $socket;
+    }
+}
+
+sub _serve
+{
+    my ($self, $socket, $number) = @_;
+    $SIG{PIPE} = 'IGNORE';
+    $self->{record}->add(open => connection => $number);
+    if ($self->{tls}) {
+        $socket = _start_tls($socket, $self->{tls}) || do {
+            $self->{record}->add(note => connection => $number, text => "TLS failed: " . IO::Socket::SSL::errstr());
+            return;
+        };
+    }
+    my $c = RP::Backend::Connection->over($socket, number => $number, record => $self->{record}, folder => $self->{folder});
+    return $self->{on_connection}->($c) if $self->{on_connection};
+    while (my $request = $c->read_request_head) {
+        if ($self->{on_head}) {
+            $self->{on_head}->($c, $request);
+            last if $c->ended;
+            $c->read_request_body($request) if !$request->whole;
+        } else {
+            $c->read_request_body($request);
+            last if !$request->whole;
+            $self->{on_request}->($c, $request);
+        }
+        last if $c->ended || ($request->field('Connection') || '') =~ /\bclose\b/i;
+    }
+    $c->close;
+}
+
+sub _start_tls
+{
+    my ($socket, $tls) = @_;
+    require IO::Socket::SSL;
+    return IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_cert_file => $tls->{cert}, SSL_key_file => $tls->{key},
+        $tls->{ca} ? (SSL_ca_file => $tls->{ca}, SSL_verify_mode => IO::Socket::SSL::SSL_VERIFY_PEER()) : (),
+        $tls->{version} ? (SSL_version => $tls->{version}) : ());
+}
+
+1;
