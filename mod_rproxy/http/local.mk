@@ -12,3 +12,4 @@ t_unit_test_framing_SOURCES = t/unit/test_framing.c
 t_unit_test_framing_LDADD = $(UNIT_LDADD)
 t_unit_test_chunked_SOURCES = t/unit/test_chunked.c
 t_unit_test_chunked_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked
