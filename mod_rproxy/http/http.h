@@ -332,8 +332,9 @@ const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rul
 int rp_status_is_heuristic(int status);
 
 /**
- * Freshness lifetime, 0..RP_MAX_DELTA seconds, for a shared cache (RFC 9111 §4.2.1): s-maxage, max-age, Expires - Date, then a tenth
- * of the time since Last-Modified, at most heuristic_max (0: no heuristics), for statuses that allow it.
+ * Freshness lifetime for a shared cache (RFC 9111 §4.2.1), 0..RP_MAX_DELTA seconds: s-maxage, max-age,
+ * Expires - Date, then a tenth of the time since Last-Modified, at most heuristic_max (0: no heuristics), for
+ * statuses that allow it and for what is marked "public" (§4.2.2).
  */
 rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_secs_t heuristic_max);
 
@@ -362,7 +363,10 @@ rp_usable_e rp_usable(const rp_cc_t *response_cc, const rp_cc_t *request_cc, int
 int rp_etag_strong_eq(const char *a, const char *b);
 int rp_etag_weak_eq(const char *a, const char *b);
 
-/** Nonzero when the list of an If-None-Match (strong = 0) or If-Match (strong = 1) has "*" or matches etag (may be NULL). */
+/**
+ * Nonzero when the list of an If-None-Match (strong = 0) or If-Match (strong = 1) has "*" or matches etag (may be
+ * NULL).  Nothing is matched from a malformed member on.
+ */
 int rp_etag_list_has(const char *list, const char *etag, int strong);
 
 /**
@@ -389,7 +393,7 @@ int rp_304_is_of(const rp_response_facts_t *stored, const rp_response_facts_t *f
 
 /**
  * Freshen stored fields with those of a 304 (RFC 9111 §3.2): every field of fresh replaces all of its namesakes in
- * stored, except Content-Length, Content-Encoding, Content-Type, Content-Range, Transfer-Encoding, hop-by-hop fields, ETag (a weaker one)
+ * stored, except Content-Length, Content-Encoding, Content-Type, Content-Range, hop-by-hop fields, ETag (a weaker one)
  * and Set-Cookie, which is meant for one client.  A stored Age goes, because it counted from the old answer.
  */
 void rp_freshen_fields(apr_table_t *stored, const apr_table_t *fresh);

@@ -13,3 +13,16 @@ t_unit_test_framing_LDADD = $(UNIT_LDADD)
 t_unit_test_chunked_SOURCES = t/unit/test_chunked.c
 t_unit_test_chunked_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked
+
+# Caching
+librpcore_la_SOURCES += %D%/cache_control.c %D%/date.c %D%/freshness.c %D%/conditional.c %D%/vary.c
+
+check_PROGRAMS += t/unit/test_cache_control t/unit/test_date t/unit/test_conditional t/unit/test_vary
+t_unit_test_cache_control_SOURCES = t/unit/test_cache_control.c
+t_unit_test_cache_control_LDADD = $(UNIT_LDADD)
+t_unit_test_date_SOURCES = t/unit/test_date.c
+t_unit_test_date_LDADD = $(UNIT_LDADD)
+t_unit_test_conditional_SOURCES = t/unit/test_conditional.c
+t_unit_test_conditional_LDADD = $(UNIT_LDADD)
+t_unit_test_vary_SOURCES = t/unit/test_vary.c
+t_unit_test_vary_LDADD = $(UNIT_LDADD)
