@@ -4,6 +4,7 @@
 # with $me set to the command's name; sets $top, the source tree.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
+export LC_ALL=C # messages of compilers and apt-get are searched
 
 say() { printf '%s\n' "$me: $*"; }
 die() { printf '%s\n' "$me: $*" >&2; exit 1; }
