@@ -26,3 +26,10 @@ t_unit_test_conditional_SOURCES = t/unit/test_conditional.c
 t_unit_test_conditional_LDADD = $(UNIT_LDADD)
 t_unit_test_vary_SOURCES = t/unit/test_vary.c
 t_unit_test_vary_LDADD = $(UNIT_LDADD)
+
+# Content codings
+librpcore_la_SOURCES += %D%/accept_encoding.c
+
+check_PROGRAMS += t/unit/test_accept_encoding
+t_unit_test_accept_encoding_SOURCES = t/unit/test_accept_encoding.c
+t_unit_test_accept_encoding_LDADD = $(UNIT_LDADD)

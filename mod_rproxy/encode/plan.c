@@ -1,0 +1,362 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <string.h>
+#include <apr_strings.h>
+
+#include "encode/encode.h"
+#include "encode/codec.h"
+
+const char *const rp_encode_default_types[] = {
+    "text/*", /* text/event-stream among them: it is flushed event by event */
+    "+json",
+    "+xml", /* XHTML, RSS, Atom, SVG */
+    "+yaml",
+    "+text",
+    "application/javascript",
+    "application/x-javascript",
+    "application/ecmascript",
+    "application/json",
+    "application/x-ndjson",
+    "application/xml",
+    "application/xml-dtd",
+    "application/yaml",
+    "application/x-yaml",
+    "application/toml",
+    "application/sql",
+    "application/rtf",
+    "application/wasm",
+    "application/x-web-app-manifest",
+    "font/ttf",
+    "font/otf",
+    "font/sfnt",
+    "font/collection",
+    "application/x-font-ttf",
+    "application/x-font-otf",
+    "application/vnd.ms-fontobject",
+    "image/bmp",
+    "image/x-icon",
+    "image/vnd.microsoft.icon",
+    NULL,
+};
+
+void rp_encode_levels(rp_coding_e coding, int *min, int *max, int *dflt)
+{
+    const rp_codec_t *codec = rp_codec(coding);
+    *min = codec ? codec->level_min : 0;
+    *max = codec ? codec->level_max : 0;
+    *dflt = codec ? codec->level_default : 0;
+}
+
+const char *rp_coding_name(rp_coding_e coding)
+{
+    const rp_codec_t *codec = rp_codec(coding);
+    return codec ? codec->name : "identity";
+}
+
+int rp_coding_by_name(const char *name)
+{
+    rp_str_t s = {name, strlen(name)};
+    if (rp_str_is(s, "x-gzip")) {
+        return RP_CODING_GZIP;
+    }
+    for (int coding = 0; coding < RP_NCODINGS; coding++) {
+        if (rp_str_is(s, rp_coding_name((rp_coding_e)coding))) {
+            return coding;
+        }
+    }
+    return -1;
+}
+
+/* ------------------------------------------------------------------ deciding */
+
+static int ends_with(rp_str_t s, rp_str_t suffix)
+{
+    return s.len > suffix.len && rp_str_caseeq((rp_str_t){s.ptr + s.len - suffix.len, suffix.len}, suffix);
+}
+
+static int type_matches(rp_str_t type, const char *pattern)
+{
+    rp_str_t p = {pattern, strlen(pattern)};
+    if (p.len > 0 && p.ptr[0] == '+') {
+        return ends_with(type, p);
+    }
+    if (p.len > 1 && p.ptr[p.len - 1] == '*' && p.ptr[p.len - 2] == '/') {
+        p.len--;
+        return type.len > p.len && rp_str_caseeq((rp_str_t){type.ptr, p.len}, p);
+    }
+    return rp_str_caseeq(type, p);
+}
+
+static int type_is_listed(const apr_array_header_t *types, const char *content_type)
+{
+    if (!content_type) {
+        return 0;
+    }
+    rp_str_t rest = {content_type, strlen(content_type)};
+    rp_str_t type;
+    rp_str_t value;
+    if (!rp_param_next(&rest, &type, &value)) {
+        return 0;
+    }
+    for (int i = 0; i < types->nelts; i++) {
+        if (type_matches(type, APR_ARRAY_IDX(types, i, const char *))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/** Nonzero for a body that is there and is the whole representation. */
+static int status_may_be_coded(int status)
+{
+    switch (status) {
+    case 204:
+    case 205:
+    case 206:
+    case 226: /* instance manipulations were applied after the coding (RFC 3229 §5) */
+    case 304:
+        return 0;
+    default:
+        return status >= 200;
+    }
+}
+
+/** "identity" is no coding, though RFC 9110 §8.4.1 would not have it in the field. */
+static int is_coded(const char *content_encoding)
+{
+    if (!content_encoding) {
+        return 0;
+    }
+    rp_str_t s = rp_trim((rp_str_t){content_encoding, strlen(content_encoding)});
+    return s.len > 0 && !rp_str_is(s, "identity");
+}
+
+int rp_encode_possible(const rp_encode_facts_t *facts)
+{
+    return status_may_be_coded(facts->status) && !facts->has_content_range
+        && !is_coded(facts->content_encoding) && !rp_list_has(facts->cache_control, "no-transform");
+}
+
+int rp_encode_applies(const rp_encode_conf_t *conf, const rp_encode_facts_t *facts)
+{
+    if (conf->nprefer == 0 || !rp_encode_possible(facts)) {
+        return 0;
+    }
+    if (facts->length >= 0 && facts->length < conf->min_size) {
+        return 0;
+    }
+    return type_is_listed(conf->types, facts->content_type);
+}
+
+/** All lines of a field joined, or NULL.  Copies only when there are several. */
+static const char *joined(const apr_table_t *fields, const char *name)
+{
+    return apr_table_getm(apr_table_elts(fields)->pool, fields, name);
+}
+
+rp_coding_e rp_encode_choose(const rp_encode_conf_t *conf, const apr_table_t *request)
+{
+    if (apr_table_get(request, "Range") || rp_list_has(joined(request, "Cache-Control"), "no-transform")) {
+        return RP_CODING_IDENTITY;
+    }
+    return rp_accept_encoding(joined(request, "Accept-Encoding"), conf->prefer, conf->nprefer);
+}
+
+/* ------------------------------------------------------------------ entity tags: RFC 9110 §8.8.3 */
+
+/**
+ * Take the next entity tag from a comma separated list.  rp_list_next() will not do: a backslash is an
+ * ordinary byte of a tag, not the beginning of a quoted-pair.
+ * @return 1 with *tag, 0 at the end, -1 when the list is malformed
+ */
+static int next_tag(rp_str_t *list, rp_str_t *tag)
+{
+    const char *s = list->ptr;
+    const char *end = s + list->len;
+    while (s < end && (*s == ' ' || *s == '\t' || *s == ',')) {
+        s++;
+    }
+    if (s == end) {
+        return 0;
+    }
+    const char *start = s;
+    if (end - s >= 2 && s[0] == 'W' && s[1] == '/') {
+        s += 2;
+    }
+    if (s == end || *s != '"') {
+        return -1;
+    }
+    const char *close = memchr(s + 1, '"', (size_t)(end - s - 1));
+    if (!close) {
+        return -1;
+    }
+    s = close + 1;
+    *tag = (rp_str_t){start, (size_t)(s - start)};
+    while (s < end && (*s == ' ' || *s == '\t')) {
+        s++;
+    }
+    if (s < end && *s != ',') {
+        return -1;
+    }
+    *list = (rp_str_t){s, (size_t)(end - s)};
+    return 1;
+}
+
+/**
+ * The coding whose suffix the tag has, identity when none of ours; *bare is its text up to suffix or end
+ * quote.
+ */
+static rp_coding_e tag_coding(rp_str_t tag, rp_str_t *bare)
+{
+    rp_str_t open = {tag.ptr, tag.len - 1}; /* without the closing quote */
+    for (int coding = RP_CODING_IDENTITY + 1; coding < RP_NCODINGS; coding++) {
+        const char *name = rp_coding_name((rp_coding_e)coding);
+        size_t n = strlen(name);
+        size_t at = open.len > n ? open.len - n - 1 : 0;
+        /* at is 0 only when the tag is too short to have the suffix behind its opening quote */
+        if (at > 0 && open.ptr[at] == '+' && memcmp(open.ptr + at + 1, name, n) == 0) {
+            *bare = (rp_str_t){open.ptr, at};
+            return (rp_coding_e)coding;
+        }
+    }
+    *bare = open;
+    return RP_CODING_IDENTITY;
+}
+
+/** Nonzero when text is one entity tag; *open is it without its end quote. */
+static int only_tag(const char *text, rp_str_t *open)
+{
+    rp_str_t list = {text, strlen(text)};
+    rp_str_t more;
+    if (next_tag(&list, open) != 1 || next_tag(&list, &more) != 0) {
+        return 0;
+    }
+    open->len--;
+    return 1;
+}
+
+const char *rp_encode_etag(apr_pool_t *p, const char *etag, rp_coding_e coding)
+{
+    if (!etag || coding == RP_CODING_IDENTITY) {
+        return etag;
+    }
+    rp_str_t open;
+    if (!only_tag(etag, &open)) {
+        return NULL;
+    }
+    return apr_pstrcat(p, apr_pstrmemdup(p, open.ptr, open.len), "+", rp_coding_name(coding), "\"", NULL);
+}
+
+/**
+ * A list of tags without our suffixes; may come to name a tag twice.
+ * @param only  RP_NCODINGS: of whatever coding; else tags of other codings of ours are left out
+ * @return NULL when list is malformed or "*"; may be ""
+ */
+static const char *strip_tags(apr_pool_t *p, const char *list_text, rp_coding_e only)
+{
+    rp_str_t list = {list_text, strlen(list_text)};
+    rp_str_t tag;
+    char *stripped = apr_palloc(p, 2 * list.len + 1);
+    char *to = stripped;
+    int got;
+    while ((got = next_tag(&list, &tag)) == 1) {
+        rp_str_t bare;
+        rp_coding_e coding = tag_coding(tag, &bare);
+        if (coding != RP_CODING_IDENTITY && only != RP_NCODINGS && coding != only) {
+            continue;
+        }
+        if (to > stripped) {
+            *to++ = ',';
+            *to++ = ' ';
+        }
+        memcpy(to, bare.ptr, bare.len);
+        to += bare.len;
+        *to++ = '"';
+    }
+    *to = '\0';
+    return got == 0 ? stripped : NULL;
+}
+
+void rp_encode_strip_validators(apr_pool_t *p, apr_table_t *request, rp_coding_e coding)
+{
+    const char *if_match = joined(request, "If-Match");
+    const char *match = if_match ? strip_tags(p, if_match, RP_NCODINGS) : NULL;
+    if (match) {
+        apr_table_setn(request, "If-Match", match);
+    }
+    const char *if_none_match = joined(request, "If-None-Match");
+    const char *none = if_none_match ? strip_tags(p, if_none_match, coding) : NULL;
+    if (!none) {
+        return;
+    }
+    if (*none) {
+        apr_table_setn(request, "If-None-Match", none);
+        return;
+    }
+    apr_table_unset(request, "If-None-Match");
+    apr_table_unset(request, "If-Modified-Since");
+}
+
+/** Weak comparison of two tags without their end quotes (RFC 9110 §8.8.3.2). */
+static int same_tag(rp_str_t a, rp_str_t b)
+{
+    rp_str_t *both[] = {&a, &b};
+    for (int i = 0; i < 2; i++) {
+        if (both[i]->len > 0 && both[i]->ptr[0] == 'W') {
+            both[i]->ptr += 2;
+            both[i]->len -= 2;
+        }
+    }
+    return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+}
+
+rp_coding_e rp_encode_held(const char *if_none_match, const char *etag, rp_coding_e coding)
+{
+    rp_str_t own;
+    if (!if_none_match || coding == RP_CODING_IDENTITY) {
+        return RP_CODING_IDENTITY;
+    }
+    if (etag && !only_tag(etag, &own)) {
+        return RP_CODING_IDENTITY;
+    }
+    rp_str_t list = {if_none_match, strlen(if_none_match)};
+    rp_str_t tag;
+    rp_str_t bare;
+    while (next_tag(&list, &tag) == 1) {
+        if (tag_coding(tag, &bare) == coding && (!etag || same_tag(bare, own))) {
+            return coding;
+        }
+    }
+    return RP_CODING_IDENTITY;
+}
+
+/* ------------------------------------------------------------------ a response's fields */
+
+void rp_encode_vary(apr_table_t *response)
+{
+    const char *vary = joined(response, "Vary");
+    if (!rp_list_has(vary, "*") && !rp_list_has(vary, "Accept-Encoding")) {
+        apr_table_mergen(response, "Vary", "Accept-Encoding");
+    }
+}
+
+void rp_encode_fields(apr_pool_t *p, apr_table_t *response, rp_coding_e coding)
+{
+    static const char *const of_uncoded_bytes[] = {
+        "Content-Length", "Accept-Ranges", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest",
+    };
+    if (coding == RP_CODING_IDENTITY) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(of_uncoded_bytes) / sizeof(of_uncoded_bytes[0]); i++) {
+        apr_table_unset(response, of_uncoded_bytes[i]);
+    }
+    apr_table_setn(response, "Content-Encoding", rp_coding_name(coding));
+    const char *etag = rp_encode_etag(p, apr_table_get(response, "ETag"), coding);
+    if (etag) {
+        apr_table_setn(response, "ETag", etag);
+    }
+    else {
+        apr_table_unset(response, "ETag");
+    }
+}

@@ -1,0 +1,399 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "encode/encode.h"
+
+static apr_pool_t *pool;
+static rp_encode_conf_t conf;
+
+static int setup(void **state)
+{
+    (void)state;
+    apr_initialize();
+    apr_pool_create(&pool, NULL);
+    conf = (rp_encode_conf_t){
+        .prefer = {RP_CODING_ZSTD, RP_CODING_BR, RP_CODING_GZIP}, .nprefer = 3, .min_size = 256,
+        .types = apr_array_make(pool, 8, sizeof(const char *)),
+    };
+    for (int i = 0; rp_encode_default_types[i]; i++) {
+        APR_ARRAY_PUSH(conf.types, const char *) = rp_encode_default_types[i];
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    apr_pool_destroy(pool);
+    apr_terminate();
+    return 0;
+}
+
+static rp_encode_facts_t page(void)
+{
+    return (rp_encode_facts_t){.status = 200, .content_type = "text/html; charset=utf-8", .length = 5000};
+}
+
+static apr_table_t *fields(const char *name, const char *value)
+{
+    apr_table_t *t = apr_table_make(pool, 8);
+    if (value) {
+        apr_table_setn(t, name, value);
+    }
+    return t;
+}
+
+static void assert_same(const char *got, const char *wanted)
+{
+    if (!wanted) {
+        assert_null(got);
+        return;
+    }
+    assert_non_null(got);
+    assert_string_equal(got, wanted);
+}
+
+/* ------------------------------------------------------------------ rp_encode_applies, rp_encode_choose */
+
+static void text_and_what_is_like_it_is_coded_by_default(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type;
+        int applies;
+    } cases[] = {
+        {"text/html", 1}, {"text/html; charset=utf-8", 1}, {"TEXT/HTML", 1}, {" text/css ;x=y", 1},
+        {"text/plain", 1}, {"text/csv", 1}, {"text/event-stream", 1}, {"text/javascript", 1}, {"text/xml", 1},
+        {"application/javascript", 1}, {"application/json", 1}, {"application/ld+json", 1},
+        {"application/problem+json; charset=utf-8", 1}, {"application/manifest+json", 1},
+        {"application/xml", 1}, {"application/xhtml+xml", 1}, {"application/rss+xml", 1},
+        {"application/atom+xml", 1}, {"image/svg+xml", 1}, {"application/wasm", 1}, {"font/ttf", 1},
+        {"font/otf", 1}, {"image/png", 0}, {"image/jpeg", 0}, {"image/webp", 0}, {"video/mp4", 0},
+        {"audio/mpeg", 0}, {"application/zip", 0}, {"application/gzip", 0}, {"application/epub+zip", 0},
+        {"font/woff2", 0}, {"font/woff", 0}, {"application/octet-stream", 0}, {"application/pdf", 0},
+        {"application/zstd", 0}, {"text", 0}, {"text/", 0}, {"textual/html", 0}, {"+json", 0},
+        {"application/jsonp", 0}, {"application/json+gzip", 0}, {"multipart/byteranges; boundary=x", 0},
+        {"", 0}, {";", 0}, {NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        rp_encode_facts_t facts = page();
+        facts.content_type = cases[i].type;
+        if (rp_encode_applies(&conf, &facts) != cases[i].applies) {
+            fail_msg("%s: not %d", cases[i].type ? cases[i].type : "(none)", cases[i].applies);
+        }
+    }
+}
+
+static void final_statuses_with_a_whole_representation_are_coded(void **state)
+{
+    (void)state;
+    static const int coded[] = {200, 201, 203, 207, 300, 301, 302, 400, 401, 403, 404, 410, 500, 502, 503};
+    static const int left_alone[] = {100, 101, 103, 204, 205, 206, 226, 304};
+    rp_encode_facts_t facts = page();
+    for (size_t i = 0; i < sizeof(coded) / sizeof(*coded); i++) {
+        facts.status = coded[i];
+        assert_true(rp_encode_applies(&conf, &facts));
+    }
+    for (size_t i = 0; i < sizeof(left_alone) / sizeof(*left_alone); i++) {
+        facts.status = left_alone[i];
+        assert_false(rp_encode_applies(&conf, &facts));
+    }
+}
+
+static void a_known_length_below_the_least_size_is_left_alone(void **state)
+{
+    (void)state;
+    rp_encode_facts_t facts = page();
+    facts.length = 255;
+    assert_false(rp_encode_applies(&conf, &facts));
+    facts.length = 0;
+    assert_false(rp_encode_applies(&conf, &facts));
+    facts.length = 256;
+    assert_true(rp_encode_applies(&conf, &facts));
+    facts.length = -1;
+    assert_true(rp_encode_applies(&conf, &facts));
+}
+
+static void what_may_not_be_transformed_or_is_coded_already_is_left_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *content_encoding;
+        const char *cache_control;
+        int has_content_range;
+        int applies;
+    } cases[] = {
+        {NULL, NULL, 0, 1},
+        {"gzip", NULL, 0, 0}, {"br", NULL, 0, 0}, {"aes128gcm", NULL, 0, 0}, {"identity, gzip", NULL, 0, 0},
+        {"identity", NULL, 0, 1}, {" Identity ", NULL, 0, 1}, {"", NULL, 0, 1},
+        {NULL, "no-transform", 0, 0}, {NULL, "public, No-Transform, max-age=5", 0, 0},
+        {NULL, "x=\"no-transform\"", 0, 1}, {NULL, "x=\"a, no-transform, b\"", 0, 1},
+        {NULL, "max-age=5", 0, 1}, {NULL, NULL, 1, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        rp_encode_facts_t facts = page();
+        facts.content_encoding = cases[i].content_encoding;
+        facts.cache_control = cases[i].cache_control;
+        facts.has_content_range = cases[i].has_content_range;
+        if (rp_encode_applies(&conf, &facts) != cases[i].applies) {
+            fail_msg("case %d: not %d", (int)i, cases[i].applies);
+        }
+    }
+}
+
+static void nothing_is_coded_when_compression_is_off(void **state)
+{
+    (void)state;
+    rp_encode_conf_t off = conf;
+    rp_encode_facts_t facts = page();
+    off.nprefer = 0;
+    assert_false(rp_encode_applies(&off, &facts));
+    assert_int_equal(rp_encode_choose(&off, fields("Accept-Encoding", "gzip")), RP_CODING_IDENTITY);
+}
+
+static void accept_encoding_chooses_unless_range_or_no_transform_forbid(void **state)
+{
+    (void)state;
+    apr_table_t *request = fields("Accept-Encoding", "gzip, br");
+    assert_int_equal(rp_encode_choose(&conf, request), RP_CODING_BR);
+    apr_table_addn(request, "accept-encoding", "zstd");
+    assert_int_equal(rp_encode_choose(&conf, request), RP_CODING_ZSTD);
+    apr_table_setn(request, "Cache-Control", "no-cache");
+    assert_int_equal(rp_encode_choose(&conf, request), RP_CODING_ZSTD);
+    apr_table_addn(request, "Cache-Control", "no-transform");
+    assert_int_equal(rp_encode_choose(&conf, request), RP_CODING_IDENTITY);
+    apr_table_unset(request, "Cache-Control");
+    apr_table_setn(request, "Range", "bytes=0-99");
+    assert_int_equal(rp_encode_choose(&conf, request), RP_CODING_IDENTITY);
+    assert_int_equal(rp_encode_choose(&conf, fields("Accept", "gzip")), RP_CODING_IDENTITY);
+}
+
+static void codings_have_names_and_levels(void **state)
+{
+    (void)state;
+    static const struct {
+        rp_coding_e coding;
+        const char *name;
+        int min, max, dflt;
+    } cases[] = {
+        {RP_CODING_IDENTITY, "identity", 0, 0, 0}, {RP_CODING_GZIP, "gzip", 1, 9, 6},
+        {RP_CODING_BR, "br", 0, 11, 5}, {RP_CODING_ZSTD, "zstd", 1, 19, 3},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        int min, max, dflt;
+        rp_encode_levels(cases[i].coding, &min, &max, &dflt);
+        assert_int_equal(min, cases[i].min);
+        assert_int_equal(max, cases[i].max);
+        assert_int_equal(dflt, cases[i].dflt);
+        assert_string_equal(rp_coding_name(cases[i].coding), cases[i].name);
+        assert_int_equal(rp_coding_by_name(cases[i].name), cases[i].coding);
+    }
+    assert_int_equal(rp_coding_by_name("X-GZIP"), RP_CODING_GZIP);
+    assert_int_equal(rp_coding_by_name("deflate"), -1);
+    assert_int_equal(rp_coding_by_name(""), -1);
+}
+
+/* ------------------------------------------------------------------ validators */
+
+static void other_bytes_have_another_tag(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *etag;
+        rp_coding_e coding;
+        const char *wanted;
+    } cases[] = {
+        {"\"x\"", RP_CODING_GZIP, "\"x+gzip\""}, {"\"x\"", RP_CODING_BR, "\"x+br\""},
+        {"W/\"x\"", RP_CODING_ZSTD, "W/\"x+zstd\""}, {"\"\"", RP_CODING_GZIP, "\"+gzip\""},
+        {"\"a,b\\\"", RP_CODING_GZIP, "\"a,b\\+gzip\""}, {" \"x\" ", RP_CODING_GZIP, "\"x+gzip\""},
+        {"\"x\"", RP_CODING_IDENTITY, "\"x\""}, {"x", RP_CODING_IDENTITY, "x"},
+        {NULL, RP_CODING_IDENTITY, NULL}, {NULL, RP_CODING_GZIP, NULL}, {"x", RP_CODING_GZIP, NULL},
+        {"", RP_CODING_GZIP, NULL}, {"\"x", RP_CODING_GZIP, NULL}, {"w/\"x\"", RP_CODING_GZIP, NULL},
+        {"\"x\", \"y\"", RP_CODING_GZIP, NULL}, {"\"x\"y", RP_CODING_GZIP, NULL},
+        {"\"", RP_CODING_GZIP, NULL}, {"W/", RP_CODING_GZIP, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        assert_same(rp_encode_etag(pool, cases[i].etag, cases[i].coding), cases[i].wanted);
+    }
+}
+
+static void if_none_match_is_translated_for_the_backend(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field;
+        rp_coding_e coding;
+        const char *wanted;
+    } cases[] = {
+        {"\"x+gzip\"", RP_CODING_GZIP, "\"x\""}, {"W/\"x+gzip\"", RP_CODING_GZIP, "W/\"x\""},
+        {"\"x+br\"", RP_CODING_GZIP, NULL}, {"\"x+gzip\"", RP_CODING_IDENTITY, NULL},
+        {"\"x+br\", \"y+gzip\" ,\"z\"", RP_CODING_GZIP, "\"y\", \"z\""},
+        {"\"x\"", RP_CODING_GZIP, "\"x\""}, {"\"x\", \"y\"", RP_CODING_IDENTITY, "\"x\", \"y\""},
+        {"\"x+deflate\"", RP_CODING_GZIP, "\"x+deflate\""}, {"\"gzip\"", RP_CODING_GZIP, "\"gzip\""},
+        {"\"x-gzip\"", RP_CODING_GZIP, "\"x-gzip\""}, {"\"+gzip\"", RP_CODING_GZIP, "\"\""},
+        {"\"x+gzip+gzip\"", RP_CODING_GZIP, "\"x+gzip\""}, {"\"x+GZIP\"", RP_CODING_GZIP, "\"x+GZIP\""},
+        {"\"a, b+gzip\"", RP_CODING_GZIP, "\"a, b\""},
+        {"\"a\\\", \"b+gzip\"", RP_CODING_GZIP, "\"a\\\", \"b\""}, {"\"\"", RP_CODING_GZIP, "\"\""},
+        {"*", RP_CODING_GZIP, "*"}, {" * ", RP_CODING_GZIP, " * "}, {"x+gzip", RP_CODING_GZIP, "x+gzip"},
+        {"\"x+gzip", RP_CODING_GZIP, "\"x+gzip"},
+        {"\"x+gzip\" \"y+gzip\"", RP_CODING_GZIP, "\"x+gzip\" \"y+gzip\""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        apr_table_t *request = fields("If-None-Match", cases[i].field);
+        rp_encode_strip_validators(pool, request, cases[i].coding);
+        assert_same(apr_table_get(request, "If-None-Match"), cases[i].wanted);
+    }
+}
+
+static void if_modified_since_is_not_heard_in_place_of_a_dropped_if_none_match(void **state)
+{
+    (void)state;
+    apr_table_t *request = fields("If-None-Match", "\"x+br\"");
+    apr_table_setn(request, "If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT");
+    rp_encode_strip_validators(pool, request, RP_CODING_GZIP);
+    assert_true(apr_is_empty_table(request));
+
+    request = fields("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT");
+    rp_encode_strip_validators(pool, request, RP_CODING_GZIP);
+    assert_non_null(apr_table_get(request, "If-Modified-Since"));
+}
+
+static void if_match_loses_every_suffix_of_ours(void **state)
+{
+    (void)state;
+    apr_table_t *request = fields("If-Match", "\"x+br\", \"y+gzip\"");
+    apr_table_addn(request, "If-Match", "W/\"z+zstd\", \"v+other\"");
+    rp_encode_strip_validators(pool, request, RP_CODING_GZIP);
+    assert_string_equal(apr_table_get(request, "If-Match"), "\"x\", \"y\", W/\"z\", \"v+other\"");
+    request = fields("If-Match", "*");
+    rp_encode_strip_validators(pool, request, RP_CODING_GZIP);
+    assert_string_equal(apr_table_get(request, "If-Match"), "*");
+}
+
+static void if_range_keeps_a_suffix_so_that_coded_and_uncoded_bytes_are_never_joined(void **state)
+{
+    (void)state;
+    apr_table_t *request = fields("If-Range", "\"x+gzip\"");
+    rp_encode_strip_validators(pool, request, RP_CODING_IDENTITY);
+    assert_string_equal(apr_table_get(request, "If-Range"), "\"x+gzip\"");
+}
+
+static void a_304_is_about_what_the_client_holds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *if_none_match;
+        const char *etag;
+        rp_coding_e coding;
+        rp_coding_e held;
+    } cases[] = {
+        {"\"x+gzip\"", "\"x\"", RP_CODING_GZIP, RP_CODING_GZIP},
+        {"\"x\", \"x+gzip\"", "W/\"x\"", RP_CODING_GZIP, RP_CODING_GZIP},
+        {"W/\"x+gzip\"", "\"x\"", RP_CODING_GZIP, RP_CODING_GZIP},
+        {"\"x\"", "\"x\"", RP_CODING_GZIP, RP_CODING_IDENTITY},
+        {"\"x+br\"", "\"x\"", RP_CODING_GZIP, RP_CODING_IDENTITY},
+        {"\"y+gzip\"", "\"x\"", RP_CODING_GZIP, RP_CODING_IDENTITY},
+        {"\"x+gzip\"", "\"x\"", RP_CODING_IDENTITY, RP_CODING_IDENTITY},
+        {"*", "\"x\"", RP_CODING_GZIP, RP_CODING_IDENTITY},
+        {NULL, "\"x\"", RP_CODING_GZIP, RP_CODING_IDENTITY},
+        {"\"x+gzip\"", "x", RP_CODING_GZIP, RP_CODING_IDENTITY},
+        {"\"x+gzip\"", NULL, RP_CODING_GZIP, RP_CODING_GZIP},
+        {"\"x\"", NULL, RP_CODING_GZIP, RP_CODING_IDENTITY},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        rp_coding_e held = rp_encode_held(cases[i].if_none_match, cases[i].etag, cases[i].coding);
+        assert_int_equal(held, cases[i].held);
+    }
+}
+
+/* ------------------------------------------------------------------ a response's fields */
+
+static void vary_names_accept_encoding_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *vary;
+        const char *wanted;
+    } cases[] = {
+        {NULL, "Accept-Encoding"}, {"Cookie", "Cookie, Accept-Encoding"}, {"*", "*"},
+        {"Cookie, *", "Cookie, *"}, {"accept-encoding", "accept-encoding"},
+        {"Origin, Accept-Encoding", "Origin, Accept-Encoding"},
+        {"Accept-Encoding-Not", "Accept-Encoding-Not, Accept-Encoding"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        apr_table_t *response = fields("Vary", cases[i].vary);
+        rp_encode_vary(response);
+        rp_encode_vary(response);
+        assert_string_equal(apr_table_getm(pool, response, "Vary"), cases[i].wanted);
+    }
+    apr_table_t *response = fields("Vary", "Cookie");
+    apr_table_addn(response, "Vary", "Accept-Encoding");
+    rp_encode_vary(response);
+    assert_string_equal(apr_table_getm(pool, response, "Vary"), "Cookie,Accept-Encoding");
+}
+
+static apr_table_t *a_response(const char *etag)
+{
+    apr_table_t *t = fields("ETag", etag);
+    apr_table_setn(t, "Content-Length", "5000");
+    apr_table_setn(t, "Accept-Ranges", "bytes");
+    apr_table_setn(t, "Content-MD5", "Q2hlY2sgSW50ZWdyaXR5IQ==");
+    apr_table_setn(t, "Digest", "sha-256=4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=");
+    apr_table_setn(t, "Content-Digest", "sha-256=:4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=:");
+    apr_table_setn(t, "Repr-Digest", "sha-256=:4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=:");
+    apr_table_setn(t, "Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+    return t;
+}
+
+static void fields_of_the_uncoded_bytes_are_replaced(void **state)
+{
+    (void)state;
+    apr_table_t *response = a_response("\"x\"");
+    rp_encode_fields(pool, response, RP_CODING_BR);
+    assert_string_equal(apr_table_get(response, "Content-Encoding"), "br");
+    assert_string_equal(apr_table_get(response, "ETag"), "\"x+br\"");
+    assert_string_equal(apr_table_get(response, "Last-Modified"), "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_int_equal(apr_table_elts(response)->nelts, 3);
+
+    response = a_response("not-a-tag");
+    rp_encode_fields(pool, response, RP_CODING_GZIP);
+    assert_null(apr_table_get(response, "ETag"));
+}
+
+static void identity_changes_no_field(void **state)
+{
+    (void)state;
+    apr_table_t *response = a_response("not-a-tag");
+    rp_encode_fields(pool, response, RP_CODING_IDENTITY);
+    assert_int_equal(apr_table_elts(response)->nelts, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_and_what_is_like_it_is_coded_by_default),
+        cmocka_unit_test(final_statuses_with_a_whole_representation_are_coded),
+        cmocka_unit_test(a_known_length_below_the_least_size_is_left_alone),
+        cmocka_unit_test(what_may_not_be_transformed_or_is_coded_already_is_left_alone),
+        cmocka_unit_test(nothing_is_coded_when_compression_is_off),
+        cmocka_unit_test(accept_encoding_chooses_unless_range_or_no_transform_forbid),
+        cmocka_unit_test(codings_have_names_and_levels),
+        cmocka_unit_test(other_bytes_have_another_tag),
+        cmocka_unit_test(if_none_match_is_translated_for_the_backend),
+        cmocka_unit_test(if_modified_since_is_not_heard_in_place_of_a_dropped_if_none_match),
+        cmocka_unit_test(if_match_loses_every_suffix_of_ours),
+        cmocka_unit_test(if_range_keeps_a_suffix_so_that_coded_and_uncoded_bytes_are_never_joined),
+        cmocka_unit_test(a_304_is_about_what_the_client_holds),
+        cmocka_unit_test(vary_names_accept_encoding_once),
+        cmocka_unit_test(fields_of_the_uncoded_bytes_are_replaced),
+        cmocka_unit_test(identity_changes_no_field),
+    };
+    return cmocka_run_group_tests_name("plan", tests, setup, teardown);
+}
