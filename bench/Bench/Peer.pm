@@ -100,21 +100,22 @@ sub measure
         rate   => $result->{requests} / $result->{seconds},
         cpu    => $used{cpu} / ($result->{requests} || 1),
         busy   => $used{cpu} / $micros,
-        lost   => max(0, $used{core} - $used{cpu} + $used{stolen}, $used{load_stolen}) / $micros,
+        lost   => max(0, $used{core} - $used{cpu}, $used{load_core} - $used{others}) / $micros,
         origin => $used{origin},
     };
 }
 
+# `others` is what everything of ours but this peer used: wrk, the origin, and next to nothing else.
 sub counters
 {
     my ($self) = @_;
-    my ($core, $stolen) = Bench::Proc::core_time(Bench::Proc::PROXY_CORE);
+    my $cpu = Bench::Proc::cpu_time(@{ $self->{pids} });
     return {
-        core        => $core,
-        stolen      => $stolen,
-        load_stolen => (Bench::Proc::core_time(Bench::Proc::LOAD_CORE))[1],
-        cpu         => Bench::Proc::cpu_time(@{ $self->{pids} }),
-        origin      => $self->{origin}->requests,
+        cpu       => $cpu,
+        others    => Bench::Proc::cpu_time($$) - $cpu,
+        core      => Bench::Proc::core_time(Bench::Proc::PROXY_CORE),
+        load_core => Bench::Proc::core_time(Bench::Proc::LOAD_CORE),
+        origin    => $self->{origin}->requests,
     };
 }
 

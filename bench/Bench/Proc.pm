@@ -140,14 +140,15 @@ sub read_stat
     return ($pid, $field[11] + $field[12] + $field[13] + $field[14], $field[1]);
 }
 
-# A core's time since boot, in microseconds: (not idle, and here; stolen by the hypervisor).
+# A core's time since boot that was not idle, whoever had it: a program or, on a virtual machine, another
+# machine. In microseconds.
 sub core_time
 {
     my ($core) = @_;
     open(my $in, '<', '/proc/stat') or die "/proc/stat: $!\n";
     my ($line) = grep { /^cpu$core / } <$in>;
     my (undef, $user, $nice, $system, undef, undef, $irq, $softirq, $steal) = split ' ', $line;
-    return map { $_ * $MICROS_PER_TICK } $user + $nice + $system + $irq + $softirq, $steal;
+    return ($user + $nice + $system + $irq + $softirq + $steal) * $MICROS_PER_TICK;
 }
 
 # Resident memory of a process in KiB: all of it, and the part that is its own (not a mapped file).
