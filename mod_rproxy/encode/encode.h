@@ -17,10 +17,13 @@
 #include <httpd.h>
 #include "http/http.h"
 
-/** From RProxyCompress, RProxyCompressTypes, RProxyCompressMin, RProxyCompressLevel. */
+/** Bytes that are not worth coding: what is saved is less than what the fields and the time cost. */
+#define RP_ENCODE_MIN_SIZE 256
+
+/** From RProxyCompress, -Types, -Min and -Level; what is -1 or NULL has its default. */
 typedef struct rp_encode_conf_t {
     rp_coding_e prefer[RP_NCODINGS]; /* best first, identity not among them */
-    int nprefer;                     /* 0: off */
+    int nprefer;                     /* 0 or -1: off */
     apr_array_header_t *types;       /* of const char *: "type/subtype", "type/" and a star, or "+suffix" */
     apr_off_t min_size;              /* bytes; a shorter body of known length is left alone */
     int level[RP_NCODINGS];          /* within rp_encode_levels() */
@@ -112,13 +115,12 @@ void rp_encode_fields(apr_pool_t *p, apr_table_t *response, rp_coding_e coding);
 
 /**
  * Let the response of r go out in coding.  Vary is added to r->headers_out at once; identity needs no more,
- * and a 304 gets its other fields at once too.  For the rest the output filter is added; it sets the fields
+ * and a 304 gets its ETag at once too.  For the rest the output filter is added; it sets the fields
  * with the first brigade, unless some other filter (mod_deflate's) has coded the response by then.  In a
  * subrequest: nothing, the response is a part of another one.  A response to HEAD gets its fields, but needs
  * a brigade to get them: an EOS.
  *
  * Call it once, with r->status and r->headers_out complete, before the first brigade.
- * @param conf  lives at least as long as r
  */
 void rp_encode_apply(request_rec *r, const rp_encode_conf_t *conf, rp_coding_e coding);
 

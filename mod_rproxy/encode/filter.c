@@ -30,8 +30,8 @@ typedef enum phase_e {
 
 typedef struct encode_ctx_t {
     ap_filter_t *f;
-    const rp_encode_conf_t *conf;
     rp_coding_e coding;
+    int level;
     phase_e phase;
     rp_encoder_t *encoder; /* while PHASE_CODING */
     apr_bucket_brigade *out;
@@ -177,12 +177,11 @@ static int start(encode_ctx_t *ctx, const apr_bucket_brigade *bb)
         ctx->phase = PHASE_BODYLESS;
     }
     else {
-        ctx->encoder = rp_encoder_open(r->pool, ctx->coding, ctx->conf->level[ctx->coding], expected_size(r),
-                                       take_output, ctx);
+        ctx->encoder = rp_encoder_open(r->pool, ctx->coding, ctx->level, expected_size(r), take_output, ctx);
         if (!ctx->encoder) {
             ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                           "RP0501: no %s encoder of level %d could be made: response goes out uncoded",
-                          rp_coding_name(ctx->coding), ctx->conf->level[ctx->coding]);
+                          rp_coding_name(ctx->coding), ctx->level);
             return 0;
         }
         ctx->phase = PHASE_CODING;
@@ -347,11 +346,13 @@ void rp_encode_apply(request_rec *r, const rp_encode_conf_t *conf, rp_coding_e c
     }
     if (r->status == HTTP_NOT_MODIFIED) {
         rp_encode_fields(r->pool, r->headers_out, coding);
+        /* The client has it; a 304 says only what selects (RFC 9110 §15.4.5). */
+        apr_table_unset(r->headers_out, "Content-Encoding");
         return;
     }
     encode_ctx_t *ctx = apr_pcalloc(r->pool, sizeof(*ctx));
-    ctx->conf = conf;
     ctx->coding = coding;
+    ctx->level = conf->level[coding] < 0 ? rp_codec(coding)->level_default : conf->level[coding];
     ctx->f = ap_add_output_filter_handle(encode_handle, ctx, r, r->connection);
 }
 

@@ -87,6 +87,7 @@ static int type_matches(rp_str_t type, const char *pattern)
     return rp_str_caseeq(type, p);
 }
 
+/** @param types  NULL for the default ones */
 static int type_is_listed(const apr_array_header_t *types, const char *content_type)
 {
     if (!content_type) {
@@ -98,8 +99,8 @@ static int type_is_listed(const apr_array_header_t *types, const char *content_t
     if (!rp_param_next(&rest, &type, &value)) {
         return 0;
     }
-    for (int i = 0; i < types->nelts; i++) {
-        if (type_matches(type, APR_ARRAY_IDX(types, i, const char *))) {
+    for (int i = 0; types ? i < types->nelts : rp_encode_default_types[i] != NULL; i++) {
+        if (type_matches(type, types ? APR_ARRAY_IDX(types, i, const char *) : rp_encode_default_types[i])) {
             return 1;
         }
     }
@@ -139,10 +140,11 @@ int rp_encode_possible(const rp_encode_facts_t *facts)
 
 int rp_encode_applies(const rp_encode_conf_t *conf, const rp_encode_facts_t *facts)
 {
-    if (conf->nprefer == 0 || !rp_encode_possible(facts)) {
+    if (conf->nprefer <= 0 || !rp_encode_possible(facts)) {
         return 0;
     }
-    if (facts->length >= 0 && facts->length < conf->min_size) {
+    apr_off_t min_size = conf->min_size < 0 ? RP_ENCODE_MIN_SIZE : conf->min_size;
+    if (facts->length >= 0 && facts->length < min_size) {
         return 0;
     }
     return type_is_listed(conf->types, facts->content_type);

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* Whatever the field says, what is chosen is named in it and not refused, and empty elements make no difference.  The
- * same bytes as entity tags: what rp_encode_etag() adds, the translation for a backend takes away. */
+/* Whatever the field says, what is chosen is named in it and not refused, and empty elements make no difference.
+ * The same bytes as entity tags: what rp_encode_etag() adds, the translation for a backend takes away. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* Any sequence of writes and flushes decodes to what was written, after each flush and at the end, also with encoders
- * that were used before.  The first two bytes choose coding and level; then each byte is how long a write is, its
- * lowest bit a flush after it; the text is made of the input itself, over and over. */
+/* Any sequence of writes and flushes decodes to what was written, after each flush and at the end, also with
+ * encoders that were used before.  The first two bytes choose coding and level; then each byte is how long a write
+ * is, its lowest bit a flush after it; the text is made of the input itself, over and over. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -158,6 +158,24 @@ static void nothing_is_coded_when_compression_is_off(void **state)
     assert_int_equal(rp_encode_choose(&off, fields("Accept-Encoding", "gzip")), RP_CODING_IDENTITY);
 }
 
+static void what_is_not_configured_has_its_default(void **state)
+{
+    (void)state;
+    rp_encode_conf_t unset = {.prefer = {RP_CODING_GZIP}, .nprefer = 1, .types = NULL, .min_size = -1};
+    rp_encode_facts_t facts = page();
+    facts.length = RP_ENCODE_MIN_SIZE;
+    assert_true(rp_encode_applies(&unset, &facts));
+    facts.length--;
+    assert_false(rp_encode_applies(&unset, &facts));
+    facts.length = 5000;
+    facts.content_type = "image/png";
+    assert_false(rp_encode_applies(&unset, &facts));
+    unset.nprefer = -1;
+    facts = page();
+    assert_false(rp_encode_applies(&unset, &facts));
+    assert_int_equal(rp_encode_choose(&unset, fields("Accept-Encoding", "gzip")), RP_CODING_IDENTITY);
+}
+
 static void accept_encoding_chooses_unless_range_or_no_transform_forbid(void **state)
 {
     (void)state;
@@ -383,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_known_length_below_the_least_size_is_left_alone),
         cmocka_unit_test(what_may_not_be_transformed_or_is_coded_already_is_left_alone),
         cmocka_unit_test(nothing_is_coded_when_compression_is_off),
+        cmocka_unit_test(what_is_not_configured_has_its_default),
         cmocka_unit_test(accept_encoding_chooses_unless_range_or_no_transform_forbid),
         cmocka_unit_test(codings_have_names_and_levels),
         cmocka_unit_test(other_bytes_have_another_tag),
