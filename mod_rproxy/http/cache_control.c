@@ -58,7 +58,7 @@ static const struct {
 static directive_e directive_of(rp_str_t name)
 {
     for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
-        if (rp_str_caseeq(name, directives[i].name)) {
+        if (name.len == directives[i].name.len && rp_str_caseeq(name, directives[i].name)) {
             return directives[i].id;
         }
     }

@@ -1,5 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
+#include <string.h>
+
 #include "http/http.h"
 #include "http/bytes.h"
 
@@ -28,16 +30,20 @@ static const char month_names[12][4] = {"jan", "feb", "mar", "apr", "may", "jun"
  * the terminating NUL, because no wanted byte is one.
  */
 
-static int eat(const char **s, const char *lower)
+static inline int eat_n(const char **s, const char *lower, size_t n)
 {
-    const char *c = *s;
-    for (; *lower; c++, lower++) {
-        if (rp_byte_lower(*c) != *lower) {
+    for (size_t i = 0; i < n; i++) {
+        if (rp_byte_lower((*s)[i]) != lower[i]) {
             return 0;
         }
     }
-    *s = c;
+    *s += n;
     return 1;
+}
+
+static inline int eat(const char **s, const char *lower)
+{
+    return eat_n(s, lower, strlen(lower));
 }
 
 static int eat_digits(const char **s, int count, unsigned *number)
@@ -56,7 +62,7 @@ static int eat_digits(const char **s, int count, unsigned *number)
 static int eat_month(const char **s, unsigned *month)
 {
     for (unsigned i = 0; i < 12; i++) {
-        if (eat(s, month_names[i])) {
+        if (eat_n(s, month_names[i], 3)) {
             *month = i + 1;
             return 1;
         }
@@ -74,8 +80,7 @@ static int eat_time(const char **s, civil_t *t)
 static int eat_short_day(const char **s)
 {
     for (int i = 0; i < 7; i++) {
-        const char name[4] = {day_names[i][0], day_names[i][1], day_names[i][2], '\0'};
-        if (eat(s, name)) {
+        if (eat_n(s, day_names[i], 3)) {
             return 1;
         }
     }

@@ -17,15 +17,19 @@ FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked
 # Caching
 librpcore_la_SOURCES += %D%/cache_control.c %D%/date.c %D%/freshness.c %D%/conditional.c %D%/vary.c
 
-check_PROGRAMS += t/unit/test_cache_control t/unit/test_date t/unit/test_conditional t/unit/test_vary
+check_PROGRAMS += t/unit/test_cache_control t/unit/test_date t/unit/test_freshness t/unit/test_conditional \
+	t/unit/test_vary
 t_unit_test_cache_control_SOURCES = t/unit/test_cache_control.c
 t_unit_test_cache_control_LDADD = $(UNIT_LDADD)
 t_unit_test_date_SOURCES = t/unit/test_date.c
 t_unit_test_date_LDADD = $(UNIT_LDADD)
+t_unit_test_freshness_SOURCES = t/unit/test_freshness.c
+t_unit_test_freshness_LDADD = $(UNIT_LDADD)
 t_unit_test_conditional_SOURCES = t/unit/test_conditional.c
 t_unit_test_conditional_LDADD = $(UNIT_LDADD)
 t_unit_test_vary_SOURCES = t/unit/test_vary.c
 t_unit_test_vary_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_cache_control t/fuzz/fuzz_date t/fuzz/fuzz_etag_list t/fuzz/fuzz_vary
 
 # Content codings
 librpcore_la_SOURCES += %D%/accept_encoding.c

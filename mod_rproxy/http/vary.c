@@ -146,7 +146,7 @@ static void put_field(writer_t *w, rp_str_t name, const apr_table_entry_t *lines
         if (is_named(&lines[i], name)) {
             w->at = stpcpy(w->at, before);
             put_value(w, slice(lines[i].val), lower);
-            before = w->quoted ? ", " : ",";
+            before = ",";
         }
     }
     *w->at++ = '\n';

@@ -69,8 +69,8 @@ static void each_directive_is_known_by_its_name_in_any_case(void **state)
     assert_true(cc.no_cache && cc.no_store && cc.no_transform && cc.only_if_cached && cc.must_revalidate);
     assert_true(cc.proxy_revalidate && cc.must_understand && cc.private_ && cc.public_ && cc.immutable);
 
-    cc = parse("No-CaChE,nO-StOrE,NO-TRANSFORM,Only-If-Cached,MUST-REVALIDATE,Proxy-Revalidate,Must-Understand,"
-               "PRIVATE,Public,IMMUTABLE");
+    cc = parse("No-CaChE,nO-StOrE,NO-TRANSFORM,Only-If-Cached,MUST-REVALIDATE,Proxy-Revalidate,"
+               "Must-Understand,PRIVATE,Public,IMMUTABLE");
     assert_true(cc.no_cache && cc.no_store && cc.no_transform && cc.only_if_cached && cc.must_revalidate);
     assert_true(cc.proxy_revalidate && cc.must_understand && cc.private_ && cc.public_ && cc.immutable);
 
