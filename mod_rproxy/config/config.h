@@ -92,7 +92,6 @@ typedef struct rp_dir_conf_t {
     int cache;
     int cache_early;
     int cache_allow;
-    int compress_set;
     rp_encode_conf_t compress;
 } rp_dir_conf_t;
 
@@ -100,7 +99,6 @@ typedef struct rp_dir_conf_t {
 #define RP_DEFAULT_CONNECT_TIMEOUT apr_time_from_sec(5)
 #define RP_DEFAULT_FIRST_BYTE_TIMEOUT apr_time_from_sec(60)
 #define RP_DEFAULT_IDLE_TIMEOUT apr_time_from_sec(60)
-#define RP_DEFAULT_COMPRESS_MIN 256
 
 #define RP_OR_DEFAULT(value, dflt) ((value) == RP_UNSET ? (dflt) : (value))
 
@@ -110,6 +108,7 @@ typedef struct rp_server_conf_t {
     apr_array_header_t *trust;  /* of apr_ipsubnet_t *; NULL when unset */
     apr_array_header_t *routes; /* of rp_route_t *, longest path first once checked */
     apr_hash_t *pools;          /* name to rp_pool_conf_t * */
+    int caches;                 /* RProxyCache on stands somewhere in it */
     rp_store_local_conf_t local; /* the main server's counts; dir is NULL when unset */
 } rp_server_conf_t;
 

@@ -56,7 +56,7 @@ const char *rp_cmd_preserve_host(cmd_parms *cmd, void *dir, int on)
 
 const char *rp_cmd_cache(cmd_parms *cmd, void *dir, int on)
 {
-    (void)cmd;
+    rp_server_conf(cmd->server)->caches |= on;
     ((rp_dir_conf_t *)dir)->cache = on;
     return NULL;
 }

@@ -44,6 +44,7 @@ void *rp_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
 
     merged->name = add->name ? add->name : base->name;
     merged->trust = add->trust ? add->trust : base->trust;
+    merged->caches = base->caches || add->caches;
     merged->local = add->local.dir ? add->local : base->local;
     merged->pools = apr_hash_overlay(p, add->pools, base->pools);
     merged->routes = apr_array_copy(p, add->routes);

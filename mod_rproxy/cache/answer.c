@@ -1,0 +1,140 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <string.h>
+
+#include <httpd.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <apr_strings.h>
+#include <util_filter.h>
+
+#include "cache/answer.h"
+#include "cache/body_bucket.h"
+#include "upstream/upstream.h"
+
+/* Decide on the coding of what r->headers_out describes; returns it, or -1 when the response is none of ours to code. */
+static int plan_coding(rp_request_t *rq, apr_off_t length)
+{
+    request_rec *r = rq->r;
+    rp_encode_facts_t facts = {
+        .status = r->status,
+        .content_type = r->content_type,
+        .content_encoding = apr_table_get(r->headers_out, "Content-Encoding"),
+        .cache_control = apr_table_get(r->headers_out, "Cache-Control"),
+        .length = length,
+        .has_content_range = apr_table_get(r->headers_out, "Content-Range") != NULL,
+    };
+
+    if (rq->dconf->compress.nprefer <= 0 || !rp_encode_applies(&rq->dconf->compress, &facts)) {
+        return -1;
+    }
+    return (int)rq->coding;
+}
+
+/* The response becomes a 304: what describes the body goes (RFC 9110 §15.4.5), the rest stays. */
+static void make_not_modified(request_rec *r)
+{
+    r->status = HTTP_NOT_MODIFIED;
+    r->status_line = NULL;
+    apr_table_unset(r->headers_out, "Content-Length");
+}
+
+/* Evaluate the client's conditions against the representation that it would get. */
+static void evaluate_conditions(rp_request_t *rq, int coding)
+{
+    request_rec *r = rq->r;
+    const char *etag = apr_table_get(r->headers_out, "ETag");
+    const char *modified = apr_table_get(r->headers_out, "Last-Modified");
+    const char *date = apr_table_get(r->headers_out, "Date");
+    rp_secs_t now = apr_time_sec(r->request_time);
+
+    if (r->status != HTTP_OK) {
+        return;
+    }
+    if (coding > RP_CODING_IDENTITY) {
+        etag = rp_encode_etag(r->pool, etag, (rp_coding_e)coding);
+    }
+    if (rp_preconditions(r->headers_in, etag, modified ? rp_date_parse(modified, now) : RP_NO_TIME,
+                         date ? rp_date_parse(date, now) : RP_NO_TIME) == HTTP_NOT_MODIFIED) {
+        make_not_modified(r);
+    }
+}
+
+static int send_brigade(rp_request_t *rq, const rp_entry_t *entry)
+{
+    request_rec *r = rq->r;
+    apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, ba);
+
+    if (entry && entry->body_len > 0) {
+        apr_bucket *body = entry->body.ptr ? apr_bucket_pool_create(entry->body.ptr, entry->body.len, r->pool, ba)
+                                           : rp_body_bucket_create(entry, ba);
+
+        APR_BRIGADE_INSERT_TAIL(bb, body);
+    }
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(ba));
+    if (ap_pass_brigade(r->output_filters, bb) != APR_SUCCESS) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
+    return OK;
+}
+
+int rp_answer_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_secs_t age)
+{
+    request_rec *r = rq->r;
+    const rp_entry_t *entry = &lookup->entry;
+    int coding;
+
+    rq->response.status = lookup->record.status;
+    rq->response.reason = lookup->record.reason;
+    rq->response.fields = lookup->record.fields;
+    r->proxyreq = PROXYREQ_REVERSE;
+    rp_respond(rq);
+    apr_table_setn(r->headers_out, "Age", apr_psprintf(r->pool, "%" APR_INT64_T_FMT, (apr_int64_t)age));
+    ap_set_content_length(r, (apr_off_t)entry->body_len);
+    coding = plan_coding(rq, (apr_off_t)entry->body_len);
+    evaluate_conditions(rq, coding);
+    if (coding >= 0) {
+        rp_encode_apply(r, &rq->dconf->compress, (rp_coding_e)coding);
+    }
+    if (coding <= RP_CODING_IDENTITY && r->status == HTTP_OK) {
+        apr_table_setn(r->headers_out, "Accept-Ranges", "bytes");
+    }
+    return send_brigade(rq, r->status == HTTP_NOT_MODIFIED || r->header_only ? NULL : entry);
+}
+
+int rp_answer_fetched(rp_request_t *rq, const rp_tee_t *tee, int evaluate)
+{
+    request_rec *r = rq->r;
+    const rp_framing_t *framing = &rq->response.framing;
+    const char *length = apr_table_get(rq->response.fields, "Content-Length");
+    uint64_t len = 0;
+    int known = framing->body == RP_BODY_LENGTH
+              || (r->header_only && length && rp_parse_uint((rp_str_t){ length, strlen(length) }, INT64_MAX, &len));
+    int coding;
+
+    if (framing->body == RP_BODY_LENGTH) {
+        len = framing->length;
+    }
+    r->proxyreq = PROXYREQ_REVERSE;
+    rp_respond(rq);
+    coding = plan_coding(rq, known ? (apr_off_t)len : -1);
+    if (evaluate) {
+        evaluate_conditions(rq, coding);
+    }
+    else if (r->status == HTTP_NOT_MODIFIED && rq->dconf->compress.nprefer > 0) {
+        /* The backend spoke of its own bytes; the client asked about those that it has. */
+        rp_coding_e held = rp_encode_held(apr_table_get(r->headers_in, "If-None-Match"),
+                                          apr_table_get(r->headers_out, "ETag"), rq->coding);
+
+        if (held != RP_CODING_IDENTITY) {
+            coding = (int)held;
+        }
+    }
+    if (coding >= 0) {
+        rp_encode_apply(r, &rq->dconf->compress, (rp_coding_e)coding);
+    }
+    return rp_relay(rq, tee);
+}

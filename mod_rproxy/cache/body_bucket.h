@@ -1,0 +1,18 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * A bucket for a stored body: of known length, read from the store piece by piece when somebody wants the bytes, so that a
+ * body of any size costs a piece's memory, and ranges read only what they need.  When the body vanishes (evicted while
+ * it is sent) reading fails, and the response breaks off.
+ */
+#ifndef RP_BODY_BUCKET_H
+#define RP_BODY_BUCKET_H
+
+#include <apr_buckets.h>
+
+#include "cache/store.h"
+
+/** @param entry  lives as long as the bucket, i.e. in the request's pool */
+apr_bucket *rp_body_bucket_create(const rp_entry_t *entry, apr_bucket_alloc_t *list);
+
+#endif

@@ -1,0 +1,72 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <httpd.h>
+#include <http_protocol.h>
+#include <apr_strings.h>
+
+#include "balance/balance.h"
+#include "cache/fetch.h"
+#include "upstream/upstream.h"
+
+static EVP_MD *sha256;
+
+static apr_status_t free_sha256(void *unused)
+{
+    (void)unused;
+    EVP_MD_free(sha256);
+    sha256 = NULL;
+    return APR_SUCCESS;
+}
+
+void rp_digest_init(apr_pool_t *p)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    apr_pool_cleanup_register(p, NULL, free_sha256, apr_pool_cleanup_null);
+}
+
+const EVP_MD *rp_sha256(void)
+{
+    return sha256;
+}
+
+int rp_fetch_fields(rp_request_t *rq)
+{
+    int status;
+
+    if (rq->fields) {
+        return OK;
+    }
+    status = rp_request_fields(rq);
+    if (status != OK) {
+        rq->fields = NULL;
+        return status;
+    }
+    if (rq->dconf->compress.nprefer > 0) {
+        /* Coding is done here, from identity: one variant for the backend instead of one per browser. */
+        apr_table_unset(rq->fields, "Accept-Encoding");
+        rp_encode_strip_validators(rq->r->pool, rq->fields, rq->coding);
+    }
+    return OK;
+}
+
+int rp_fetch(rp_request_t *rq)
+{
+    int status = rp_forward(rq);
+
+    if (status == OK) {
+        rp_map_response(rq);
+    }
+    return status;
+}
+
+void rp_cache_status(rp_request_t *rq, const char *note, const char *params)
+{
+    request_rec *r = rq->r;
+    const char *value = apr_pstrcat(r->pool, rq->name, "; ", params, NULL);
+    const char *before = apr_table_get(r->headers_out, "Cache-Status");
+
+    apr_table_setn(r->notes, "rproxy-cache", note);
+    /* Caches are listed in the order in which the response passed them (RFC 9211 §2). */
+    apr_table_unset(r->headers_out, "Cache-Status");
+    apr_table_setn(r->err_headers_out, "Cache-Status", before ? apr_pstrcat(r->pool, before, ", ", value, NULL) : value);
+}

@@ -1,0 +1,102 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** The local store's life in httpd: prepared by the parent, opened by each child, sealed when all is over. */
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+#include <unixd.h>
+
+#include "cache/cache.h"
+#include "cache/fetch.h"
+#include "cache/local.h"
+#include "log.h"
+
+APLOG_USE_MODULE(rproxy);
+
+#define DEFAULT_DIR "rproxy-cache"
+#define DEFAULT_SIZE ((apr_uint64_t)256 * 1024 * 1024)
+
+static rp_store_t *local;
+/* Of the configuration that is running; NULL when nothing is cached or the folder is of no use. */
+static rp_store_local_conf_t *running;
+
+rp_store_t *rp_local_store(void)
+{
+    return local;
+}
+
+static void log_store(void *ctx, int level, apr_status_t rv, const char *text)
+{
+    ap_log_error(APLOG_MARK, level, rv, (server_rec *)ctx, RPLOGNO(0203) "local store: %s", text);
+}
+
+static int is_wanted(server_rec *main_server)
+{
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        if (rp_server_conf(s)->caches) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static apr_status_t seal(void *conf)
+{
+    rp_store_local_seal(conf);
+    return APR_SUCCESS;
+}
+
+void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
+{
+    rp_store_local_conf_t *conf = &rp_server_conf(main_server)->local;
+    const char *error = NULL;
+    apr_status_t rv;
+
+    running = NULL;
+    if (!is_wanted(main_server)) {
+        return;
+    }
+    if (!conf->dir) {
+        conf->dir = ap_runtime_dir_relative(pconf, DEFAULT_DIR);
+    }
+    if (conf->size == 0) {
+        conf->size = DEFAULT_SIZE;
+    }
+    rv = rp_store_local_prepare(conf, geteuid() == 0 ? (int)ap_unixd_config.user_id : -1,
+                                geteuid() == 0 ? (int)ap_unixd_config.group_id : -1, pconf, &error, log_store, main_server);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0204) "RProxyCacheLocal: %s; serving without a cache",
+                     error);
+        return;
+    }
+    running = conf;
+    apr_pool_cleanup_register(pconf, conf, seal, apr_pool_cleanup_null);
+}
+
+static apr_status_t forget(void *unused)
+{
+    (void)unused;
+    local = NULL;
+    return APR_SUCCESS;
+}
+
+void rp_cache_child_init(apr_pool_t *p, server_rec *main_server)
+{
+    apr_status_t rv;
+
+    rp_digest_init(p);
+    if (!running) {
+        return;
+    }
+    rv = rp_store_local_open(running, p, log_store, main_server, &local);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0205) "cannot open the local store in %s; this child "
+                     "process serves without a cache", running->dir);
+        local = NULL;
+        return;
+    }
+    apr_pool_pre_cleanup_register(p, NULL, forget);
+}

@@ -1,0 +1,77 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <string.h>
+
+#include <httpd.h>
+#include <apr_strings.h>
+#include <openssl/evp.h>
+
+#include "cache/fetch.h"
+#include "cache/lookup.h"
+
+const char *rp_cache_key(const rp_request_t *rq)
+{
+    return apr_pstrcat(rq->r->pool, rq->public_scheme, "://", rq->public_host, rq->url, NULL);
+}
+
+/* Half of a SHA-256: whoever could find two URLs with the same half has the text compared against him. */
+static void hash_half(const char *text, unsigned char half[RP_KEY_HALF])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+
+    EVP_Digest(text, strlen(text), digest, NULL, rp_sha256(), NULL);
+    memcpy(half, digest, RP_KEY_HALF);
+}
+
+void rp_cache_hash(const char *key_text, const char *selection, unsigned char key[RP_KEY_LEN])
+{
+    hash_half(key_text, key);
+    if (selection) {
+        hash_half(selection, key + RP_KEY_HALF);
+    }
+    else {
+        memset(key + RP_KEY_HALF, 0, RP_KEY_HALF);
+    }
+}
+
+const apr_table_t *rp_cache_selecting_fields(rp_request_t *rq)
+{
+    return rp_fetch_fields(rq) == OK ? rq->fields : NULL;
+}
+
+static int get_record(rp_request_t *rq, rp_lookup_t *lookup)
+{
+    return lookup->store->ops->get(lookup->store, lookup->key, rq->r->pool, &lookup->entry) == APR_SUCCESS
+           && rp_record_decode(rq->r->pool, lookup->entry.record, &lookup->record)
+           && !strcmp(lookup->record.key, lookup->key_text);
+}
+
+void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
+{
+    const apr_table_t *selecting;
+    const char *selection;
+
+    memset(lookup, 0, sizeof(*lookup));
+    lookup->store = store;
+    lookup->key_text = rp_cache_key(rq);
+    rp_cache_hash(lookup->key_text, NULL, lookup->key);
+    if (!get_record(rq, lookup)) {
+        return;
+    }
+    if (lookup->record.kind == RP_RECORD_RESPONSE) {
+        lookup->found = RP_FOUND;
+        return;
+    }
+    lookup->found = RP_FOUND_OTHERS;
+    lookup->vary = lookup->record.vary;
+    selecting = rp_cache_selecting_fields(rq);
+    if (!selecting) {
+        return;
+    }
+    selection = rp_vary_selection(rq->r->pool, lookup->vary, selecting);
+    rp_cache_hash(lookup->key_text, selection, lookup->key);
+    if (get_record(rq, lookup) && lookup->record.kind == RP_RECORD_RESPONSE
+        && !strcmp(lookup->record.selection, selection)) {
+        lookup->found = RP_FOUND;
+    }
+}

@@ -1,0 +1,42 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** Finding what is stored for a request; private to cache/. */
+#ifndef RP_LOOKUP_H
+#define RP_LOOKUP_H
+
+#include "cache/record.h"
+#include "cache/store.h"
+#include "request.h"
+
+typedef enum rp_found_e {
+    RP_FOUND_NOTHING,  /* no response for this URL */
+    RP_FOUND_OTHERS,   /* only for other values of the fields named in Vary */
+    RP_FOUND
+} rp_found_e;
+
+typedef struct rp_lookup_t {
+    rp_store_t *store;
+    const char *key_text;
+    unsigned char key[RP_KEY_LEN];  /* of the entry found, or of the URL itself */
+    rp_found_e found;
+    rp_entry_t entry;
+    rp_record_t record;
+    const char *vary;               /* names known for this URL, or NULL */
+} rp_lookup_t;
+
+/** The text that a response is known by: scheme, host and URL as the client sees them. */
+const char *rp_cache_key(const rp_request_t *rq);
+
+/** Both halves of a key: the URL's, and with selection (may be NULL) the variant's. */
+void rp_cache_hash(const char *key_text, const char *selection, unsigned char key[RP_KEY_LEN]);
+
+/**
+ * The request fields that variants are selected by: those that backends get (RFC 9111 §4.1 with our normalisation).
+ * Makes rq->fields when needed. @return NULL when the request cannot be forwarded at all
+ */
+const apr_table_t *rp_cache_selecting_fields(rp_request_t *rq);
+
+/** Look up in store; everything found lives in the request's pool. */
+void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup);
+
+#endif

@@ -1,0 +1,42 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The record in front of a stored body: what must be known to reuse it, in a form that every store keeps and every host
+ * of a farm reads.  Versioned; numbers are little-endian; every length is checked when it is read back, because a store may
+ * be damaged or written by somebody else.
+ */
+#ifndef RP_RECORD_H
+#define RP_RECORD_H
+
+#include "http/http.h"
+
+typedef enum rp_record_kind_e {
+    RP_RECORD_RESPONSE = 1,
+    /* Lies under a URL's own key and says which request fields select among the variants that lie beside it. */
+    RP_RECORD_VARY = 2
+} rp_record_kind_e;
+
+typedef struct rp_record_t {
+    rp_record_kind_e kind;
+    const char *key;         /* the whole cache key: a hash alone proves nothing */
+    const char *vary;        /* of rp_vary_names(); "" for none */
+    const char *selection;   /* of rp_vary_selection(); "" for none */
+    int status;
+    const char *reason;
+    rp_secs_t request_time;
+    rp_secs_t response_time;
+    rp_secs_t initial_age;
+    rp_secs_t lifetime;      /* freshness lifetime */
+    apr_table_t *fields;     /* end-to-end response fields, as the client gets them; NULL for RP_RECORD_VARY */
+} rp_record_t;
+
+/** The record's bytes, in p. */
+rp_str_t rp_record_encode(apr_pool_t *p, const rp_record_t *record);
+
+/**
+ * Read bytes back; strings and fields point into bytes, the table itself is in p.
+ * @return 1, or 0 when they are not a whole record of this version
+ */
+int rp_record_decode(apr_pool_t *p, rp_str_t bytes, rp_record_t *record);
+
+#endif

@@ -1,0 +1,186 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <string.h>
+
+#include <httpd.h>
+#include <http_log.h>
+#include <apr_date.h>
+#include <apr_strings.h>
+
+#include "cache/save.h"
+#include "log.h"
+
+APLOG_USE_MODULE(rproxy);
+
+/* Heuristic freshness is bounded by a day. */
+#define HEURISTIC_MAX 86400
+/* What has a validator is kept this long beyond its freshness, as asking is cheaper than fetching. */
+#define KEEP_WITH_VALIDATOR (7 * 86400)
+/* Without one, a stale response is of use only to clients that accept it. */
+#define KEEP_WITHOUT 60
+/* No sum of times is to overflow, whatever a backend claims. */
+#define FOREVER ((rp_secs_t)INT32_MAX)
+
+static apr_time_t expiry(const rp_response_facts_t *facts, const rp_record_t *record)
+{
+    int validator = facts->etag || facts->last_modified != RP_NO_TIME;
+    rp_secs_t fresh = record->lifetime - record->initial_age;
+
+    fresh = fresh < 0 ? 0 : fresh > FOREVER ? FOREVER : fresh;
+    return apr_time_from_sec(record->response_time + fresh + (validator ? KEEP_WITH_VALIDATOR : KEEP_WITHOUT));
+}
+
+/* Times and freshness of a response that has just come in. */
+static void date_record(rp_record_t *record, const rp_response_facts_t *facts)
+{
+    record->request_time = facts->request_time;
+    record->response_time = facts->response_time;
+    record->initial_age = rp_initial_age(facts);
+    record->lifetime = rp_freshness_lifetime(facts, HEURISTIC_MAX);
+}
+
+static void read_facts(rp_request_t *rq, rp_response_facts_t *facts)
+{
+    const rp_response_t *response = &rq->response;
+
+    if (!apr_table_get(response->fields, "Date")) {
+        char *date = apr_palloc(rq->r->pool, APR_RFC822_DATE_LEN);
+
+        /* RFC 9110 §6.6.1: a recipient with a clock adds the time of arrival. */
+        apr_rfc822_date(date, response->time);
+        apr_table_setn(response->fields, "Date", date);
+    }
+    rp_response_facts(rq->r->pool, facts, response->status, response->fields, apr_time_sec(response->request_time),
+                      apr_time_sec(response->time));
+}
+
+static void tee_data(void *ctx, const char *buf, apr_size_t len)
+{
+    rp_save_t *save = ctx;
+
+    save->store->ops->write(save->writer, buf, len);
+}
+
+/* The record that leads from the URL to its variants. */
+static void store_vary(rp_save_t *save)
+{
+    rp_record_t marker = {
+        .kind = RP_RECORD_VARY, .key = save->record.key, .vary = save->record.vary, .selection = "", .reason = "",
+        .request_time = save->record.request_time, .response_time = save->record.response_time,
+    };
+    apr_pool_t *p = save->rq->r->pool;
+    unsigned char key[RP_KEY_LEN];
+    rp_store_writer_t *writer;
+
+    rp_cache_hash(save->record.key, NULL, key);
+    if (save->store->ops->begin(save->store, key, 0, p, &writer) == APR_SUCCESS) {
+        save->store->ops->commit(writer, rp_record_encode(p, &marker), save->expires);
+    }
+}
+
+static void tee_end(void *ctx, int complete)
+{
+    rp_save_t *save = ctx;
+
+    if (!complete) {
+        save->store->ops->abort(save->writer);
+        return;
+    }
+    if (*save->record.vary) {
+        store_vary(save);
+    }
+    save->store->ops->commit(save->writer, rp_record_encode(save->rq->r->pool, &save->record), save->expires);
+}
+
+/* The key of a response: with Vary, its variant's. @return 0 when its selecting fields cannot be told */
+static int choose_key(rp_save_t *save, const rp_response_facts_t *facts, const char *key_text)
+{
+    apr_pool_t *p = save->rq->r->pool;
+    const char *names = rp_vary_names(p, facts->vary);
+
+    save->record.key = key_text;
+    save->record.vary = names ? names : "";
+    save->record.selection = "";
+    if (names) {
+        const apr_table_t *selecting = rp_cache_selecting_fields(save->rq);
+
+        if (!selecting) {
+            return 0;
+        }
+        save->record.selection = rp_vary_selection(p, names, selecting);
+    }
+    rp_cache_hash(key_text, names ? save->record.selection : NULL, save->key);
+    return 1;
+}
+
+const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save)
+{
+    const rp_response_t *response = &rq->response;
+    int allow = RP_OR_DEFAULT(rq->dconf->cache_allow, 0);
+    rp_store_rules_t rules = { !!(allow & RP_ALLOW_AUTHORIZATION), !!(allow & RP_ALLOW_SET_COOKIE) };
+    rp_response_facts_t facts;
+    const char *why;
+    uint64_t len = response->framing.body == RP_BODY_LENGTH ? response->framing.length
+                 : response->framing.body == RP_BODY_NONE ? 0 : UINT64_MAX;
+
+    memset(save, 0, sizeof(*save));
+    read_facts(rq, &facts);
+    why = rq->r->header_only ? "method"
+        : rp_not_storable(&facts, &rules, rq->method, request_cc,
+                          apr_table_get(rq->r->headers_in, "Authorization") != NULL);
+    if (why) {
+        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0201) "not stored: %s", why);
+        apr_table_setn(rq->r->notes, "rproxy-not-stored", why);
+        return NULL;
+    }
+    save->rq = rq;
+    save->store = lookup->store;
+    save->record.kind = RP_RECORD_RESPONSE;
+    save->record.status = response->status;
+    save->record.reason = response->reason;
+    date_record(&save->record, &facts);
+    /* A copy: what is done to the fields on the way to this client is this client's. */
+    save->record.fields = apr_table_copy(rq->r->pool, response->fields);
+    apr_table_unset(save->record.fields, "Age");
+    save->expires = expiry(&facts, &save->record);
+    if (!choose_key(save, &facts, lookup->key_text)
+        || save->store->ops->begin(save->store, save->key, len, rq->r->pool, &save->writer) != APR_SUCCESS) {
+        return NULL;
+    }
+    save->tee.data = tee_data;
+    save->tee.end = tee_end;
+    save->tee.ctx = save;
+    return &save->tee;
+}
+
+int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup)
+{
+    rp_record_t *record = &lookup->record;
+    rp_response_facts_t fresh, stored;
+
+    read_facts(rq, &fresh);
+    rp_response_facts(rq->r->pool, &stored, record->status, record->fields, record->request_time, record->response_time);
+    if (!rp_304_is_of(&stored, &fresh)) {
+        return 0;
+    }
+    rp_freshen_fields(record->fields, rq->response.fields);
+    rp_response_facts(rq->r->pool, &stored, record->status, record->fields, fresh.request_time, fresh.response_time);
+    stored.age = fresh.age;
+    date_record(record, &stored);
+    lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(&stored, record));
+    return 1;
+}
+
+void rp_save_invalidate(rp_request_t *rq, rp_store_t *store)
+{
+    unsigned char key[RP_KEY_LEN];
+    apr_uint64_t count = 0;
+
+    if (rq->response.status < 200 || rq->response.status >= 400) {
+        return;
+    }
+    rp_cache_hash(rp_cache_key(rq), NULL, key);
+    store->ops->remove_primary(store, key, &count);
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0202) "%s made %" APR_UINT64_T_FMT " stored responses invalid",
+                  rq->method, count);
+}

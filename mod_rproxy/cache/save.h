@@ -1,0 +1,35 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** Storing what a backend sent; private to cache/. */
+#ifndef RP_SAVE_H
+#define RP_SAVE_H
+
+#include "cache/lookup.h"
+
+/** A response on its way into a store. */
+typedef struct rp_save_t {
+    rp_request_t *rq;
+    rp_store_t *store;
+    rp_store_writer_t *writer;
+    rp_record_t record;
+    unsigned char key[RP_KEY_LEN];
+    apr_time_t expires;
+    rp_tee_t tee;
+} rp_save_t;
+
+/**
+ * May rq->response be stored under the request's URL?  Then begin to.
+ * @return the tee for rp_relay(), or NULL when it is not stored
+ */
+const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save);
+
+/**
+ * A 304 has confirmed the entry: freshen its fields, and its lifetime (RFC 9111 §4.3.4), in lookup->record and in the store.
+ * @return 0 when the 304 is not about this entry
+ */
+int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup);
+
+/** A successful unsafe request makes what is stored for its URL doubtful: remove it (RFC 9111 §4.4). */
+void rp_save_invalidate(rp_request_t *rq, rp_store_t *store);
+
+#endif

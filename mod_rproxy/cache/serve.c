@@ -1,0 +1,240 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** The way of a request from top to bottom: look up, decide, ask, store, send. */
+
+#include <string.h>
+
+#include <httpd.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <apr_strings.h>
+
+#include "balance/balance.h"
+#include "cache/answer.h"
+#include "cache/cache.h"
+#include "cache/fetch.h"
+#include "cache/local.h"
+#include "cache/save.h"
+#include "route/route.h"
+#include "upstream/upstream.h"
+
+/* RFC 9110 §9.2.1 */
+static int is_safe(const request_rec *r)
+{
+    return r->method_number == M_GET || r->method_number == M_OPTIONS || r->method_number == M_TRACE
+           || !strcmp(r->method, "QUERY") || !strcmp(r->method, "PROPFIND") || !strcmp(r->method, "REPORT");
+}
+
+static const char *pstatus(rp_request_t *rq, const char *word, rp_secs_t ttl)
+{
+    return apr_psprintf(rq->r->pool, "%s; ttl=%" APR_INT64_T_FMT, word, (apr_int64_t)ttl);
+}
+
+/* The backend's answer as it is. With a cache on, fwd says why it had no part in it. */
+static int pass_through(rp_request_t *rq, const char *fwd)
+{
+    rp_store_t *store = fwd ? rp_local_store() : NULL;
+    int status = rp_fetch_fields(rq);
+
+    if (status == OK) {
+        status = rp_fetch(rq);
+    }
+    if (fwd) {
+        rp_cache_status(rq, "bypass", fwd);
+    }
+    if (status != OK) {
+        return status;
+    }
+    if (store && !is_safe(rq->r)) {
+        rp_save_invalidate(rq, store);
+    }
+    return rp_answer_fetched(rq, NULL, 0);
+}
+
+/* Why a request is none of the cache's business, as Cache-Status says it; NULL when it is. */
+static const char *bypasses(const rp_request_t *rq)
+{
+    const request_rec *r = rq->r;
+
+    if (r->method_number != M_GET) {
+        return "fwd=method";
+    }
+    /* Conditions for the origin to judge (RFC 9111 §4.3.2), and content that may mean something. */
+    if (apr_table_get(r->headers_in, "If-Match") || apr_table_get(r->headers_in, "If-Unmodified-Since")
+        || apr_table_get(r->headers_in, "Transfer-Encoding") || apr_table_get(r->headers_in, "Content-Length")
+        || apr_table_get(r->headers_in, "Upgrade")) {
+        return "fwd=request";
+    }
+    return NULL;
+}
+
+typedef struct decision_t {
+    rp_cc_t request_cc;
+    rp_usable_e usable;
+    rp_secs_t age;
+    rp_secs_t ttl;
+} decision_t;
+
+static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
+{
+    const apr_table_t *in = rq->r->headers_in;
+    const char *cache_control = apr_table_get(in, "Cache-Control");
+    rp_cc_t response_cc;
+
+    rp_cc_parse(rq->r->pool, &d->request_cc, cache_control);
+    if (lookup->found != RP_FOUND) {
+        return;
+    }
+    rp_cc_parse(rq->r->pool, &response_cc, apr_table_get(lookup->record.fields, "Cache-Control"));
+    d->age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
+    d->ttl = lookup->record.lifetime - d->age;
+    d->usable = rp_usable(&response_cc, &d->request_cc,
+                          !cache_control && rp_list_has(apr_table_get(in, "Pragma"), "no-cache"),
+                          lookup->record.lifetime, d->age);
+}
+
+static int answer_hit(rp_request_t *rq, rp_lookup_t *lookup, const decision_t *d)
+{
+    rp_cache_status(rq, d->usable == RP_USABLE_FRESH ? "hit" : "stale", pstatus(rq, "hit", d->ttl));
+    return rp_answer_stored(rq, lookup, d->age);
+}
+
+static void remove_conditions(apr_table_t *fields)
+{
+    apr_table_unset(fields, "If-None-Match");
+    apr_table_unset(fields, "If-Modified-Since");
+}
+
+/* Ask whether what is stored still holds; the client's own conditions are evaluated against the outcome. */
+static int add_validators(rp_request_t *rq, const rp_lookup_t *lookup)
+{
+    const char *etag = apr_table_get(lookup->record.fields, "ETag");
+    const char *modified = apr_table_get(lookup->record.fields, "Last-Modified");
+
+    remove_conditions(rq->fields);
+    if (etag) {
+        apr_table_setn(rq->fields, "If-None-Match", etag);
+    }
+    if (modified) {
+        apr_table_setn(rq->fields, "If-Modified-Since", modified);
+    }
+    return etag || modified;
+}
+
+static const char *forward_reason(const rp_lookup_t *lookup, const decision_t *d)
+{
+    switch (lookup->found) {
+    case RP_FOUND:
+        return d->ttl > 0 ? "request" : "stale";
+    case RP_FOUND_OTHERS:
+        return "vary-miss";
+    default:
+        return "uri-miss";
+    }
+}
+
+static int answer_revalidated(rp_request_t *rq, rp_lookup_t *lookup, const char *fwd)
+{
+    rp_secs_t age;
+
+    rp_finish_exchange(rq);
+    age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
+    rp_cache_status(rq, "revalidated", apr_psprintf(rq->r->pool, "hit; fwd=%s; fwd-status=304; ttl=%" APR_INT64_T_FMT,
+                                                    fwd, (apr_int64_t)(lookup->record.lifetime - age)));
+    return rp_answer_stored(rq, lookup, age);
+}
+
+/* Nothing that may be used is stored: ask a backend, store what may be stored. */
+static int fetch_and_store(rp_request_t *rq, rp_lookup_t *lookup, const decision_t *d)
+{
+    const char *fwd = forward_reason(lookup, d);
+    int ranged = apr_table_get(rq->r->headers_in, "Range") != NULL;
+    int asked = 0, status = rp_fetch_fields(rq);
+    const rp_tee_t *tee;
+    rp_save_t save;
+
+    if (status != OK) {
+        return status;
+    }
+    if (lookup->found == RP_FOUND && !ranged) {
+        asked = add_validators(rq, lookup);
+    }
+    else if (!ranged) {
+        /* A whole response serves everybody who comes after; this client gets its 304 from it. */
+        remove_conditions(rq->fields);
+    }
+    status = rp_fetch(rq);
+    if (status == OK && asked && rq->response.status == HTTP_NOT_MODIFIED) {
+        if (rp_save_freshened(rq, lookup)) {
+            return answer_revalidated(rq, lookup, fwd);
+        }
+        rp_finish_exchange(rq);
+        remove_conditions(rq->fields);
+        status = rp_fetch(rq);
+    }
+    if (status != OK) {
+        rp_cache_status(rq, "miss", apr_psprintf(rq->r->pool, "fwd=%s", fwd));
+        return status;
+    }
+    tee = rp_save_begin(rq, lookup, &d->request_cc, &save);
+    rp_cache_status(rq, "miss", apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=%d%s", fwd, rq->response.status,
+                                             tee ? "; stored" : ""));
+    return rp_answer_fetched(rq, tee, !ranged);
+}
+
+static void prepare(rp_request_t *rq)
+{
+    const rp_encode_conf_t *compress = &rq->dconf->compress;
+
+    rq->coding = compress->nprefer > 0 ? rp_encode_choose(compress, rq->r->headers_in) : RP_CODING_IDENTITY;
+}
+
+int rp_serve(rp_request_t *rq)
+{
+    rp_store_t *store = rp_local_store();
+    int caching = store && RP_OR_DEFAULT(rq->dconf->cache, 0);
+    int status = rp_route_target(rq);
+    const char *bypass;
+    rp_lookup_t lookup;
+    decision_t d = { .usable = RP_USABLE_VALIDATE };
+
+    if (status != OK) {
+        return status;
+    }
+    prepare(rq);
+    bypass = caching ? bypasses(rq) : NULL;
+    if (!caching || bypass) {
+        return pass_through(rq, bypass);
+    }
+    rp_lookup(rq, store, &lookup);
+    decide(rq, &lookup, &d);
+    if (lookup.found == RP_FOUND && d.usable != RP_USABLE_VALIDATE) {
+        return answer_hit(rq, &lookup, &d);
+    }
+    if (d.request_cc.only_if_cached) {
+        rp_cache_status(rq, "miss", "fwd=request");
+        return HTTP_GATEWAY_TIME_OUT;
+    }
+    return fetch_and_store(rq, &lookup, &d);
+}
+
+int rp_serve_early(rp_request_t *rq)
+{
+    rp_store_t *store = rp_local_store();
+    rp_lookup_t lookup;
+    decision_t d = { .usable = RP_USABLE_VALIDATE };
+
+    if (!store || bypasses(rq) || rp_route_target(rq) != OK) {
+        return DECLINED;
+    }
+    prepare(rq);
+    rp_lookup(rq, store, &lookup);
+    decide(rq, &lookup, &d);
+    if (lookup.found != RP_FOUND || d.usable != RP_USABLE_FRESH) {
+        return DECLINED;
+    }
+    ap_run_insert_filter(rq->r);
+    return answer_hit(rq, &lookup, &d);
+}

@@ -1,0 +1,85 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** The module: which of httpd's hooks it takes part in, and where each is carried out. */
+
+#include <string.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "balance/balance.h"
+#include "cache/cache.h"
+#include "config/config.h"
+#include "encode/encode.h"
+#include "log.h"
+#include "route/route.h"
+#include "upstream/upstream.h"
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    /* httpd runs this twice at start: what takes locks or memory waits for the second time. */
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    rp_cache_prepare(pconf, s);
+    return rp_balance_init(pconf, s);
+}
+
+static void child_init(apr_pool_t *p, server_rec *s)
+{
+    rp_balance_child_init(p, s);
+    rp_cache_child_init(p, s);
+}
+
+static int quick_handler(request_rec *r, int lookup_uri)
+{
+    rp_request_t *rq = lookup_uri ? NULL : rp_request_early(r);
+    int result = rq ? rp_serve_early(rq) : DECLINED;
+
+    if (rq && result == DECLINED) {
+        r->per_dir_config = r->server->lookup_defaults;
+    }
+    return result;
+}
+
+static int handler(request_rec *r)
+{
+    rp_request_t *rq = strcmp(r->handler, RP_HANDLER) ? NULL : rp_request_get(r);
+
+    return rq ? rp_serve(rq) : DECLINED;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    /* URLs that mod_rewrite has changed are routed by what they became. */
+    static const char *const after[] = { "mod_rewrite.c", NULL };
+
+    (void)p;
+    ap_hook_check_config(rp_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_quick_handler(quick_handler, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_translate_name(rp_route_translate, after, NULL, APR_HOOK_FIRST);
+    ap_hook_map_to_storage(rp_route_map_to_storage, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_type_checker(rp_route_type, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
+    rp_encode_register();
+    rp_trailers_register();
+}
+
+AP_DECLARE_MODULE(rproxy) = {
+    STANDARD20_MODULE_STUFF,
+    rp_create_dir_conf,
+    rp_merge_dir_conf,
+    rp_create_server_conf,
+    rp_merge_server_conf,
+    rp_directives,
+    register_hooks,
+    0
+};

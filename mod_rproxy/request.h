@@ -1,0 +1,64 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The one struct of a request, passed down from the hooks to the wire; lives in the request's pool.
+ *
+ * route/ makes it, cache/ asks it what may be stored, balance/ and upstream/ fill in the response.  No step keeps state
+ * of its own elsewhere.
+ */
+#ifndef RP_REQUEST_H
+#define RP_REQUEST_H
+
+#include "config/config.h"
+#include "http/http.h"
+#include "upstream/conn.h"
+
+/** The head of a final response as a backend sent it, mapped to the public view. */
+typedef struct rp_response_t {
+    int status;
+    const char *reason;      /* "" when there was none */
+    apr_table_t *fields;     /* end-to-end fields only */
+    rp_framing_t framing;
+    apr_time_t request_time; /* wall clock, when the request went out and the head came in */
+    apr_time_t time;
+} rp_response_t;
+
+/** Sees each piece of a response's body on its way to the client, and its end. */
+typedef struct rp_tee_t {
+    void (*data)(void *ctx, const char *buf, apr_size_t len);
+    void (*end)(void *ctx, int complete); /* before the client gets the end */
+    void *ctx;
+} rp_tee_t;
+
+typedef struct rp_request_t {
+    request_rec *r;
+    const rp_server_conf_t *sconf;
+    const rp_dir_conf_t *dconf;
+    const rp_route_t *route;
+
+    const char *name;          /* ours, in Via and the like */
+    const char *public_scheme; /* as the client sees it, through trusted peers too */
+    const char *public_host;   /* likewise; lower case */
+    const char *host;          /* the authority that was asked for, as it came; "" when none (HTTP/1.0) */
+    const char *url;           /* path and query that were asked for, after rewriting: what the cache knows it by */
+    const char *target;        /* for the backend's request line */
+    int trusted;               /* the peer is one of RProxyTrust */
+
+    const char *method;        /* for the backend's request line */
+    apr_table_t *fields;       /* request fields for backends: end-to-end, with ours added */
+    rp_body_e body;            /* of the request: none, length, chunked */
+    apr_uint64_t body_len;
+    int body_begun;            /* bytes of it were taken from the client: no second try */
+    int body_done;
+    const char *upgrade;       /* the protocols that the client would switch to, or NULL */
+    int wants_trailers;        /* the client can take trailers */
+
+    rp_conn_t *conn;           /* of the exchange in progress */
+    rp_response_t response;
+    int attempts;
+    const char *member;        /* URL of the last one tried */
+    rp_failure_t failure;
+    rp_coding_e coding;        /* what the client would get, when the response may be encoded */
+} rp_request_t;
+
+#endif

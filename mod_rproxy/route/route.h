@@ -1,0 +1,42 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * route/: which RProxyPass serves a URL, what the client calls it, and what the backend will be asked for.
+ */
+#ifndef RP_ROUTE_H
+#define RP_ROUTE_H
+
+#include "request.h"
+
+/** The handler's name in r->handler. */
+#define RP_HANDLER "rproxy"
+
+/** translate_name: claim URLs that have a route, so that nothing looks for files. */
+int rp_route_translate(request_rec *r);
+
+/** map_to_storage: no directory walk for what is not a file. */
+int rp_route_map_to_storage(request_rec *r);
+
+/** type_checker: the backend knows the type; r->handler becomes RP_HANDLER. */
+int rp_route_type(request_rec *r);
+
+/** The request as made by rp_route_translate(), or NULL when it is not ours. */
+rp_request_t *rp_request_get(request_rec *r);
+
+/**
+ * A request that httpd has not processed yet, for answering hits early: finds the route and the per-directory
+ * configuration of a GET or HEAD.
+ * @return NULL when it is not ours, or its URL is not plain enough to be looked up without httpd's own normalisation
+ */
+rp_request_t *rp_request_early(request_rec *r);
+
+/**
+ * Fill rq->target: the URL as the client sent it, its prefix replaced when the route has a base path.
+ * @return OK, or 400 (logged) when that cannot be sent without doubt about what it means
+ */
+int rp_route_target(rp_request_t *rq);
+
+/** Fill rq's public view: scheme, host, and whether the peer is trusted. */
+void rp_route_public(rp_request_t *rq);
+
+#endif

@@ -1,0 +1,213 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "lane/lane.h"
+#include "upstream/conn.h"
+
+static apr_status_t close_idle(void *data)
+{
+    rp_peer_t *peer = data;
+
+    while (peer->idle) {
+        rp_conn_t *conn = peer->idle;
+
+        peer->idle = conn->next;
+        rp_conn_close(conn);
+    }
+    peer->nidle = 0;
+    return APR_SUCCESS;
+}
+
+apr_status_t rp_peer_child_init(rp_peer_t *peer, apr_pool_t *p)
+{
+    apr_status_t rv = apr_thread_mutex_create(&peer->lock, APR_THREAD_MUTEX_DEFAULT, p);
+
+    if (rv == APR_SUCCESS) {
+        apr_pool_pre_cleanup_register(p, peer, close_idle);
+    }
+    return rv;
+}
+
+static rp_conn_t *pop_idle(rp_peer_t *peer)
+{
+    rp_conn_t *conn;
+
+    apr_thread_mutex_lock(peer->lock);
+    conn = peer->idle;
+    if (conn) {
+        peer->idle = conn->next;
+        peer->nidle--;
+    }
+    apr_thread_mutex_unlock(peer->lock);
+    return conn;
+}
+
+rp_conn_t *rp_conn_take(rp_peer_t *peer)
+{
+    apr_time_t now = rp_now();
+    rp_conn_t *conn;
+
+    /* Bounded: each turn takes one off the list. */
+    while ((conn = pop_idle(peer)) != NULL) {
+        if (now - conn->parked < peer->conf->idle && now - conn->made < peer->conf->lifetime
+            && rp_transport_is_idle(&conn->t)) {
+            return conn;
+        }
+        rp_conn_close(conn);
+    }
+    return NULL;
+}
+
+/* The oldest connection hangs at the list's end; when it is past its idle time it is detached to be closed. */
+static rp_conn_t *detach_oldest(rp_peer_t *peer, apr_time_t now)
+{
+    rp_conn_t **link = &peer->idle;
+    rp_conn_t *last;
+
+    if (!*link) {
+        return NULL;
+    }
+    while ((*link)->next) {
+        link = &(*link)->next;
+    }
+    last = *link;
+    if (peer->nidle < peer->conf->keep && now - last->parked < peer->conf->idle) {
+        return NULL;
+    }
+    *link = NULL;
+    peer->nidle--;
+    return last;
+}
+
+void rp_conn_park(rp_conn_t *conn)
+{
+    rp_peer_t *peer = conn->peer;
+    apr_time_t now = rp_now();
+    rp_conn_t *oldest;
+
+    if (peer->conf->keep == 0 || now - conn->made >= peer->conf->lifetime || conn->start != conn->end) {
+        rp_conn_close(conn);
+        return;
+    }
+    conn->start = conn->end = 0;
+    conn->exchanges++;
+    conn->parked = now;
+    apr_thread_mutex_lock(peer->lock);
+    oldest = detach_oldest(peer, now);
+    conn->next = peer->idle;
+    peer->idle = conn;
+    peer->nidle++;
+    apr_thread_mutex_unlock(peer->lock);
+    if (oldest) {
+        rp_conn_close(oldest);
+    }
+}
+
+void rp_conn_close(rp_conn_t *conn)
+{
+    rp_transport_close(&conn->t);
+    free(conn);
+}
+
+static const char *status_text(apr_pool_t *p, apr_status_t rv)
+{
+    char text[120];
+
+    return apr_pstrdup(p, apr_strerror(rv, text, sizeof(text)));
+}
+
+static void connect_failed(rp_failure_t *failure, apr_status_t rv, apr_pool_t *p)
+{
+    int refused = APR_STATUS_IS_ECONNREFUSED(rv) || APR_STATUS_IS_ENOENT(rv);
+
+    failure->phase = "connect";
+    failure->status = APR_STATUS_IS_TIMEUP(rv) ? 504 : 502;
+    failure->type = APR_STATUS_IS_TIMEUP(rv) ? "connection_timeout"
+                  : refused ? "connection_refused" : "destination_ip_unroutable";
+    failure->cause = APR_STATUS_IS_TIMEUP(rv) ? "no connection within RProxyTimeout connect="
+                   : status_text(p, rv);
+}
+
+static void handshake_failed(rp_failure_t *failure, rp_tls_failure_e kind, const rp_transport_t *t, apr_status_t rv,
+                             apr_pool_t *p)
+{
+    failure->phase = "tls";
+    failure->status = APR_STATUS_IS_TIMEUP(rv) ? 504 : 502;
+    failure->cause = t->error[0] ? apr_pstrdup(p, t->error)
+                   : APR_STATUS_IS_TIMEUP(rv) ? "no handshake within RProxyTimeout connect=" : status_text(p, rv);
+    switch (kind) {
+    case RP_TLS_CERTIFICATE:
+        failure->type = "tls_certificate_error";
+        break;
+    case RP_TLS_ALERT:
+        failure->type = "tls_alert_received";
+        break;
+    case RP_TLS_IO:
+        failure->type = APR_STATUS_IS_TIMEUP(rv) ? "connection_timeout" : "connection_terminated";
+        break;
+    default:
+        failure->type = "tls_protocol_error";
+    }
+}
+
+static rp_conn_t *new_conn(rp_peer_t *peer)
+{
+    rp_conn_t *conn = malloc(sizeof(*conn));
+
+    if (conn) {
+        rp_transport_init(&conn->t);
+        conn->peer = peer;
+        conn->next = NULL;
+        conn->made = rp_now();
+        conn->exchanges = 0;
+        conn->start = conn->end = 0;
+    }
+    return conn;
+}
+
+
+rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, apr_pool_t *p, rp_failure_t *failure)
+{
+    rp_conn_t *conn;
+    apr_status_t rv = APR_EGENERAL;
+    rp_tls_failure_e kind;
+    rp_peer_t fresh = *peer;
+    int i;
+
+    if (fresh.naddresses == 0 && !rp_peer_resolve(&fresh, p, &failure->cause)) {
+        failure->status = 502;
+        failure->type = "dns_error";
+        failure->phase = "resolve";
+        return NULL;
+    }
+    conn = new_conn(peer);
+    if (!conn) {
+        failure->status = 503;
+        failure->type = "proxy_internal_error";
+        failure->phase = "connect";
+        failure->cause = "out of memory";
+        return NULL;
+    }
+    for (i = 0; i < fresh.naddresses && rv != APR_SUCCESS && !APR_STATUS_IS_TIMEUP(rv); i++) {
+        rv = rp_transport_connect(&conn->t, &fresh.addresses[i], deadline);
+    }
+    if (rv != APR_SUCCESS) {
+        connect_failed(failure, rv, p);
+    }
+    else if (peer->tls) {
+        rv = rp_transport_tls(&conn->t, peer->tls, peer->conf->host, peer->conf->verify, deadline, &kind);
+        if (rv != APR_SUCCESS) {
+            handshake_failed(failure, kind, &conn->t, rv, p);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        rp_conn_close(conn);
+        return NULL;
+    }
+    return conn;
+}

@@ -1,0 +1,80 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * Peers and the connections to them.
+ *
+ * A peer is one backend as this child process knows it: its addresses, its TLS context, and the idle connections kept
+ * for it.  A connection belongs to one exchange at a time; between exchanges it is parked with its peer, the last one
+ * parked being the first one taken (LIFO), so that the others age and get closed.
+ */
+#ifndef RP_CONN_H
+#define RP_CONN_H
+
+#include <httpd.h>
+#include <apr_thread_mutex.h>
+
+#include "config/config.h"
+#include "upstream/transport.h"
+
+/** A response's head must fit into a connection's buffer. */
+#define RP_CONN_BUF 32768
+
+struct rp_conn_t;
+
+typedef struct rp_peer_t {
+    const rp_member_conf_t *conf;
+    rp_address_t *addresses;
+    int naddresses;          /* 0: its name was not known at start; resolved when first needed */
+    SSL_CTX *tls;            /* for https */
+    apr_thread_mutex_t *lock; /* guards what follows; never held across a wait */
+    struct rp_conn_t *idle;
+    int nidle;
+} rp_peer_t;
+
+typedef struct rp_conn_t {
+    rp_transport_t t;
+    rp_peer_t *peer;
+    struct rp_conn_t *next;
+    apr_time_t made;    /* rp_now() */
+    apr_time_t parked;
+    int exchanges;      /* finished ones: 0 on a new connection */
+    apr_size_t start;   /* unread bytes are buf[start..end) */
+    apr_size_t end;
+    char buf[RP_CONN_BUF];
+} rp_conn_t;
+
+/** How something went wrong on the way to or from a backend. */
+typedef struct rp_failure_t {
+    int status;         /* 502, 503, 504 for the client */
+    const char *type;   /* Proxy-Status error type (RFC 9209 §2.3) */
+    const char *phase;  /* "resolve", "connect", "tls", "send", "head", "body", "upgrade" */
+    const char *cause;  /* for the log */
+} rp_failure_t;
+
+/**
+ * Make a peer: resolves its name and reads its certificates. In the parent process, at start.
+ * @return 1; 0 with *error when it can never work (its CA file is no PEM); *warning may be set with 1
+ */
+int rp_peer_init(rp_peer_t *peer, const rp_member_conf_t *conf, apr_pool_t *p, const char **error, const char **warning);
+
+/** Look the peer's name up; addresses go to p. @return 1, or 0 with *error */
+int rp_peer_resolve(rp_peer_t *peer, apr_pool_t *p, const char **error);
+
+/** In each child: the lock. */
+apr_status_t rp_peer_child_init(rp_peer_t *peer, apr_pool_t *p);
+
+/** An idle connection that is fit for another exchange, or NULL. */
+rp_conn_t *rp_conn_take(rp_peer_t *peer);
+
+/**
+ * A new connection, tried at each of the peer's addresses until the deadline.
+ * @return NULL with *failure filled (strings in p)
+ */
+rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, apr_pool_t *p, rp_failure_t *failure);
+
+/** Give a connection back after an exchange that left it in order. */
+void rp_conn_park(rp_conn_t *conn);
+
+void rp_conn_close(rp_conn_t *conn);
+
+#endif

@@ -1,0 +1,52 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** What went wrong, for the log, for CustomLog and for the client. */
+
+#include <httpd.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <apr_portable.h>
+#include <apr_strings.h>
+
+#include "log.h"
+#include "upstream/upstream.h"
+
+APLOG_USE_MODULE(rproxy);
+
+void rp_failure_set(rp_request_t *rq, int status, const char *type, const char *phase, const char *cause)
+{
+    rq->failure.status = status;
+    rq->failure.type = type;
+    rq->failure.phase = phase;
+    rq->failure.cause = cause;
+}
+
+int rp_fail(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    const rp_failure_t *f = &rq->failure;
+
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, RPLOGNO(0401) "pool %s, member %s, phase %s: %s (%s, %d for the client)",
+                  rq->route->pool_name, rq->member ? rq->member : "none", f->phase, f->cause, f->type, f->status);
+    apr_table_setn(r->notes, "rproxy-error", f->type);
+    apr_table_setn(r->subprocess_env, "RPROXY_ERROR", f->type);
+    /* After the head went out this reaches nobody, and does no harm. */
+    apr_table_setn(r->err_headers_out, "Proxy-Status", apr_pstrcat(r->pool, rq->name, "; error=", f->type, NULL));
+    return f->status;
+}
+
+void rp_drop_conn(rp_request_t *rq)
+{
+    if (rq->conn) {
+        rp_conn_close(rq->conn);
+        rq->conn = NULL;
+    }
+}
+
+int rp_client_fd(const rp_request_t *rq)
+{
+    apr_socket_t *socket = rq->r->connection->master ? NULL : ap_get_conn_socket(rq->r->connection);
+    apr_os_sock_t fd;
+
+    return socket && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
+}

@@ -1,0 +1,85 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** A client's request fields to those that a backend gets. */
+
+#include <string.h>
+
+#include <httpd.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <apr_strings.h>
+
+#include "log.h"
+#include "upstream/client_cert.h"
+#include "upstream/upstream.h"
+
+APLOG_USE_MODULE(rproxy);
+
+/* Never from a client: they state what only this proxy can know. */
+static const char *const never_from_clients[] = { "Client-Cert", "Client-Cert-Chain", NULL };
+
+/* httpd's core has refused or repaired conflicts of Content-Length and Transfer-Encoding; what still looks odd is
+ * refused here, because a backend may read it otherwise than httpd's input filter does. */
+static int read_framing(rp_request_t *rq)
+{
+    const char *te = apr_table_get(rq->r->headers_in, "Transfer-Encoding");
+    const char *cl = apr_table_get(rq->r->headers_in, "Content-Length");
+    uint64_t len;
+
+    rq->body = RP_BODY_NONE;
+    if (te) {
+        if (strcasecmp(te, "chunked") || cl) {
+            return 0;
+        }
+        rq->body = RP_BODY_CHUNKED;
+    }
+    else if (cl) {
+        if (!rp_parse_uint((rp_str_t){ cl, strlen(cl) }, INT64_MAX, &len)) {
+            return 0;
+        }
+        rq->body = RP_BODY_LENGTH;
+        rq->body_len = len;
+    }
+    return 1;
+}
+
+static void keep_upgrade(rp_request_t *rq)
+{
+    const char *upgrade = apr_table_get(rq->r->headers_in, "Upgrade");
+
+    if (upgrade && rq->body == RP_BODY_NONE && rq->r->proto_num >= HTTP_VERSION(1, 1) && !rq->r->connection->master
+        && rp_list_has(apr_table_get(rq->r->headers_in, "Connection"), "upgrade")) {
+        rq->upgrade = upgrade;
+    }
+}
+
+int rp_request_fields(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    rp_forwarded_t forwarded = { r->useragent_ip, rq->host, ap_http_scheme(r), rq->trusted };
+    const char *const *name;
+
+    if (!read_framing(rq)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, RPLOGNO(0402) "request with an unclear body length refused");
+        return HTTP_BAD_REQUEST;
+    }
+    keep_upgrade(rq);
+    rq->wants_trailers = rp_list_has(apr_table_get(r->headers_in, "TE"), "trailers") || r->connection->master;
+    rq->fields = apr_table_copy(r->pool, r->headers_in);
+    if (!rp_hop_strip(rq->fields)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, RPLOGNO(0403) "request with a malformed Connection field refused");
+        return HTTP_BAD_REQUEST;
+    }
+    for (name = never_from_clients; *name; name++) {
+        apr_table_unset(rq->fields, *name);
+    }
+    apr_table_unset(rq->fields, "Host");
+    apr_table_unset(rq->fields, "Content-Length");
+    if (!r->expecting_100 || rq->body == RP_BODY_NONE) {
+        apr_table_unset(rq->fields, "Expect");
+    }
+    rp_forwarded_set(r->pool, rq->fields, &forwarded);
+    rp_via_add(r->pool, rq->fields, r->proto_num >= HTTP_VERSION(1, 1) ? 1 : 0, rq->name);
+    rp_client_cert_add(rq);
+    return OK;
+}

@@ -1,0 +1,260 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** The head of a response, and the interim ones before it. */
+
+#include <string.h>
+
+#include <httpd.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <apr_strings.h>
+
+#include "lane/lane.h"
+#include "log.h"
+#include "upstream/upstream.h"
+
+APLOG_USE_MODULE(rproxy);
+
+/* How long to hold a body back for the backend's 100 (RFC 9110 §10.1.1: not indefinitely). */
+#define CONTINUE_WAIT apr_time_from_sec(1)
+/* More interim responses than this are no good sign. */
+#define MAX_INTERIM 64
+/* HTTP/2 streams cannot be polled for their end: it is looked for this often. */
+#define STREAM_CHECK apr_time_from_sec(1)
+
+static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadline)
+{
+    conn_rec *c = rq->r->connection;
+    rp_waitee_t waitees[2] = { { rq->conn->t.fd, want, 0 }, { rp_client_fd(rq), RP_WANT_HANGUP, 0 } };
+
+    for (;;) {
+        apr_time_t until = deadline;
+        apr_status_t rv;
+
+        if (c->master && until > rp_now() + STREAM_CHECK) {
+            until = rp_now() + STREAM_CHECK;
+        }
+        rv = rp_wait_any(waitees, 2, until);
+        if (rv == APR_SUCCESS && waitees[0].got) {
+            return APR_SUCCESS;
+        }
+        if (waitees[1].got || c->aborted || (c->master && c->master->aborted)) {
+            c->aborted = 1;
+            return APR_ECONNABORTED;
+        }
+        if (rv != APR_SUCCESS && (!APR_STATUS_IS_TIMEUP(rv) || until == deadline)) {
+            return rv;
+        }
+    }
+}
+
+apr_status_t rp_fill(rp_request_t *rq, apr_time_t deadline)
+{
+    rp_conn_t *conn = rq->conn;
+    int want = RP_WANT_READ;
+
+    if (conn->start == conn->end) {
+        conn->start = conn->end = 0;
+    }
+    for (;;) {
+        apr_size_t len = RP_CONN_BUF - conn->end;
+        apr_status_t rv;
+
+        if (!rp_transport_pending(&conn->t)) {
+            rv = wait_readable(rq, want, deadline);
+            if (rv != APR_SUCCESS) {
+                return rv;
+            }
+        }
+        rv = rp_transport_read(&conn->t, conn->buf + conn->end, &len);
+        if (rv == APR_SUCCESS) {
+            conn->end += len;
+        }
+        if (!APR_STATUS_IS_EAGAIN(rv)) {
+            return rv;
+        }
+        want = conn->t.want;
+    }
+}
+
+static rp_exchange_e bad_response(rp_request_t *rq, const char *type, const char *cause)
+{
+    rp_failure_set(rq, HTTP_BAD_GATEWAY, type, "head", cause);
+    rp_drop_conn(rq);
+    return RP_EXCHANGE_FAILED;
+}
+
+static rp_exchange_e no_response(rp_request_t *rq, apr_status_t rv)
+{
+    rp_conn_t *conn = rq->conn;
+    int reused = conn->exchanges > 0 && conn->end == conn->start;
+    char text[120];
+
+    if (APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted) {
+        rp_drop_conn(rq);
+        rq->failure.status = 0;
+        return RP_EXCHANGE_CLIENT;
+    }
+    if (APR_STATUS_IS_TIMEUP(rv)) {
+        rp_failure_set(rq, HTTP_GATEWAY_TIME_OUT, "connection_read_timeout", "head",
+                       "no response within RProxyTimeout first-byte=");
+        rp_drop_conn(rq);
+        return RP_EXCHANGE_FAILED;
+    }
+    /* When sending had already failed, that is the better story. */
+    if (!rq->failure.type) {
+        rp_failure_set(rq, HTTP_BAD_GATEWAY, conn->end > conn->start ? "http_response_incomplete" : "connection_terminated",
+                       "head", conn->t.error[0] ? apr_pstrdup(rq->r->pool, conn->t.error)
+                       : APR_STATUS_IS_EOF(rv) ? "the backend closed the connection before a whole response head"
+                       : apr_pstrdup(rq->r->pool, apr_strerror(rv, text, sizeof(text))));
+    }
+    rp_drop_conn(rq);
+    return reused ? RP_EXCHANGE_STALE : RP_EXCHANGE_FAILED;
+}
+
+/* One allocation for the whole head; the separators behind names and values become their terminators. */
+static void take_head(rp_request_t *rq, rp_head_t *head, const char *base)
+{
+    char *copy = apr_pmemdup(rq->r->pool, base, head->length);
+    ptrdiff_t shift = copy - base;
+    int i;
+
+    rq->response.status = head->status;
+    rq->response.reason = head->reason.len ? apr_pstrmemdup(rq->r->pool, head->reason.ptr, head->reason.len) : "";
+    rq->response.fields = apr_table_make(rq->r->pool, head->nfields + 8);
+    for (i = 0; i < head->nfields; i++) {
+        const rp_field_t *f = &head->fields[i];
+        char *name = (char *)f->name.ptr + shift;
+        char *value = f->value.len ? (char *)f->value.ptr + shift : "";
+
+        name[f->name.len] = '\0';
+        if (f->value.len) {
+            value[f->value.len] = '\0';
+        }
+        apr_table_addn(rq->response.fields, name, value);
+    }
+}
+
+/* Read until one head is whole. */
+static rp_exchange_e read_head(rp_request_t *rq, rp_head_t *head, apr_time_t deadline)
+{
+    rp_conn_t *conn = rq->conn;
+    apr_size_t seen = 0;
+
+    for (;;) {
+        rp_parse_e parsed = rp_head_parse(head, conn->buf + conn->start, conn->end - conn->start, seen);
+        apr_status_t rv;
+
+        if (parsed == RP_PARSE_DONE) {
+            return RP_EXCHANGE_DONE;
+        }
+        if (parsed == RP_PARSE_BAD) {
+            return bad_response(rq, "http_protocol_error", head->error);
+        }
+        seen = conn->end - conn->start;
+        if (conn->start > 0) {
+            memmove(conn->buf, conn->buf + conn->start, seen);
+            conn->start = 0;
+            conn->end = seen;
+        }
+        if (conn->end == RP_CONN_BUF) {
+            return bad_response(rq, "http_response_header_section_size",
+                                "the response's header section is larger than " APR_STRINGIFY(RP_CONN_BUF) " bytes");
+        }
+        rv = rp_fill(rq, deadline);
+        if (rv != APR_SUCCESS) {
+            return no_response(rq, rv);
+        }
+    }
+}
+
+static void pass_interim(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    apr_table_t *fields = r->headers_out;
+
+    /* Expectations are answered by httpd's input filter once the body is wanted. */
+    if (rq->response.status == HTTP_CONTINUE || !rp_hop_strip(rq->response.fields)) {
+        return;
+    }
+    r->headers_out = rq->response.fields;
+    r->status = rq->response.status;
+    r->status_line = apr_psprintf(r->pool, "%d %s", rq->response.status, rq->response.reason);
+    ap_send_interim_response(r, 1);
+    r->headers_out = fields;
+    r->status = HTTP_OK;
+    r->status_line = NULL;
+}
+
+static rp_exchange_e accept_final(rp_request_t *rq, const rp_head_t *head)
+{
+    if (!rp_response_framing(&rq->response.framing, head, rq->r->header_only)) {
+        return bad_response(rq, "http_protocol_error", rq->response.framing.error);
+    }
+    if (head->status == HTTP_SWITCHING_PROTOCOLS) {
+        const char *to = apr_table_get(rq->response.fields, "Upgrade");
+
+        if (!rq->upgrade || !to) {
+            return bad_response(rq, "http_upgrade_failed", "the backend switches protocols though nobody asked it to");
+        }
+        return RP_EXCHANGE_DONE;
+    }
+    if (!rp_hop_strip(rq->response.fields)) {
+        return bad_response(rq, "http_protocol_error", "malformed Connection field");
+    }
+    rq->response.time = apr_time_now();
+    if (!rq->body_done && rq->body != RP_BODY_NONE) {
+        /* The rest of the request's body is still to come: neither connection can be used again. */
+        rq->response.framing.reusable = 0;
+        rq->r->connection->keepalive = AP_CONN_CLOSE;
+    }
+    return RP_EXCHANGE_DONE;
+}
+
+rp_exchange_e rp_receive_head(rp_request_t *rq, rp_await_e await)
+{
+    rp_head_t head;
+    apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->first_byte_timeout, RP_DEFAULT_FIRST_BYTE_TIMEOUT);
+    apr_time_t deadline = RP_DEADLINE(patience);
+    int interim;
+
+    if (await == RP_AWAIT_CONTINUE && rq->conn->start == rq->conn->end) {
+        apr_status_t rv = wait_readable(rq, RP_WANT_READ, RP_DEADLINE(CONTINUE_WAIT));
+
+        rq->response.status = 0;
+        if (APR_STATUS_IS_TIMEUP(rv)) {
+            return RP_EXCHANGE_DONE;
+        }
+    }
+    for (interim = 0; interim < MAX_INTERIM; interim++) {
+        rp_exchange_e e = read_head(rq, &head, deadline);
+
+        if (e != RP_EXCHANGE_DONE) {
+            return e;
+        }
+        take_head(rq, &head, rq->conn->buf + rq->conn->start);
+        rq->conn->start += head.length;
+        if (head.status >= 200 || head.status == HTTP_SWITCHING_PROTOCOLS) {
+            return accept_final(rq, &head);
+        }
+        pass_interim(rq);
+        if (await == RP_AWAIT_CONTINUE && head.status == HTTP_CONTINUE) {
+            return RP_EXCHANGE_DONE;
+        }
+    }
+    return bad_response(rq, "http_protocol_error", "too many interim responses");
+}
+
+rp_exchange_e rp_exchange(rp_request_t *rq)
+{
+    rp_exchange_e e;
+
+    rq->failure.type = NULL;
+    rq->response.status = 0;
+    rq->response.request_time = apr_time_now();
+    e = rp_send_request(rq);
+    if (e == RP_EXCHANGE_DONE && rq->response.status < 200) {
+        e = rp_receive_head(rq, RP_AWAIT_FINAL);
+    }
+    return e;
+}

@@ -1,0 +1,280 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** A response's body: from the connection, through its framing, to httpd's output filters. */
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include <httpd.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <apr_strings.h>
+#include <util_filter.h>
+
+#include "lane/lane.h"
+#include "log.h"
+#include "upstream/upstream.h"
+
+APLOG_USE_MODULE(rproxy);
+
+/* When the backend pauses, what is there goes out; a pause shorter than this is not worth a packet of its own. */
+#define PAUSE 1000 /* microseconds */
+
+typedef struct relay_t {
+    rp_request_t *rq;
+    const rp_tee_t *tee;
+    apr_bucket_brigade *bb;
+    uint64_t left;          /* of a body with Content-Length */
+    rp_chunked_t *chunked;
+    int unflushed;          /* something was passed on since the last flush */
+} relay_t;
+
+/* What a look at the bytes in hand came to. */
+typedef enum piece_e {
+    PIECE_DATA,
+    PIECE_MORE,  /* none in hand */
+    PIECE_END,
+    PIECE_BAD
+} piece_e;
+
+static piece_e next_chunked(relay_t *relay, rp_str_t *data)
+{
+    rp_conn_t *conn = relay->rq->conn;
+    rp_str_t in = { conn->buf + conn->start, conn->end - conn->start };
+    rp_parse_e parsed = rp_chunked_next(relay->chunked, &in, data);
+
+    conn->start = (apr_size_t)(in.ptr - conn->buf);
+    if (parsed == RP_PARSE_BAD) {
+        return PIECE_BAD;
+    }
+    if (parsed == RP_PARSE_DONE) {
+        return PIECE_END;
+    }
+    return data->len ? PIECE_DATA : PIECE_MORE;
+}
+
+/* The next run of body bytes in the connection's buffer. */
+static piece_e next_piece(relay_t *relay, rp_str_t *data)
+{
+    rp_conn_t *conn = relay->rq->conn;
+    apr_size_t have = conn->end - conn->start;
+
+    data->len = 0;
+    switch (relay->rq->response.framing.body) {
+    case RP_BODY_NONE:
+        return PIECE_END;
+    case RP_BODY_CHUNKED:
+        return have ? next_chunked(relay, data) : PIECE_MORE;
+    case RP_BODY_LENGTH:
+        if (relay->left == 0) {
+            return PIECE_END;
+        }
+        have = have < relay->left ? have : (apr_size_t)relay->left;
+        relay->left -= have;
+        break;
+    case RP_BODY_UNTIL_CLOSE:
+        break;
+    }
+    data->ptr = conn->buf + conn->start;
+    data->len = have;
+    conn->start += have;
+    return have ? PIECE_DATA : PIECE_MORE;
+}
+
+static apr_status_t pass(relay_t *relay)
+{
+    apr_status_t rv = ap_pass_brigade(relay->rq->r->output_filters, relay->bb);
+
+    apr_brigade_cleanup(relay->bb);
+    return relay->rq->r->connection->aborted ? APR_ECONNABORTED : rv;
+}
+
+static apr_status_t flush(relay_t *relay)
+{
+    relay->unflushed = 0;
+    APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_flush_create(relay->rq->r->connection->bucket_alloc));
+    return pass(relay);
+}
+
+/* More bytes into the buffer. The first try costs no wait; then the client gets what there is while the backend pauses. */
+static apr_status_t fetch(relay_t *relay, int *client_failed)
+{
+    rp_request_t *rq = relay->rq;
+    apr_interval_time_t idle = RP_OR_DEFAULT(rq->dconf->idle_timeout, RP_DEFAULT_IDLE_TIMEOUT);
+    apr_status_t rv = rp_fill(rq, relay->unflushed ? RP_DEADLINE(PAUSE) : RP_DEADLINE(idle));
+
+    if (!APR_STATUS_IS_TIMEUP(rv) || !relay->unflushed) {
+        *client_failed = APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
+        return rv;
+    }
+    rv = flush(relay);
+    if (rv != APR_SUCCESS) {
+        *client_failed = 1;
+        return rv;
+    }
+    rv = rp_fill(rq, RP_DEADLINE(idle));
+    *client_failed = APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
+    return rv;
+}
+
+static void insert_data(relay_t *relay, rp_str_t data)
+{
+    apr_bucket_alloc_t *ba = relay->rq->r->connection->bucket_alloc;
+
+    if (relay->tee) {
+        relay->tee->data(relay->tee->ctx, data.ptr, data.len);
+    }
+    APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_transient_create(data.ptr, data.len, ba));
+    relay->unflushed = 1;
+}
+
+static void take_trailers(relay_t *relay)
+{
+    request_rec *r = relay->rq->r;
+    rp_chunked_t *chunked = relay->chunked;
+    apr_table_t *trailers;
+    rp_head_t head;
+    int i;
+
+    if (!chunked || chunked->trailer_len <= 2
+        || rp_trailers_parse(&head, chunked->trailer, chunked->trailer_len) != RP_PARSE_DONE || head.nfields == 0) {
+        return;
+    }
+    trailers = apr_table_make(r->pool, head.nfields);
+    for (i = 0; i < head.nfields; i++) {
+        const rp_field_t *f = &head.fields[i];
+
+        apr_table_addn(trailers, apr_pstrmemdup(r->pool, f->name.ptr, f->name.len),
+                       apr_pstrmemdup(r->pool, f->value.ptr, f->value.len));
+    }
+    if (relay->rq->wants_trailers && rp_trailers_strip(trailers)) {
+        r->trailers_out = trailers;
+    }
+}
+
+/* The whole body has been seen. */
+static int finish(relay_t *relay)
+{
+    rp_request_t *rq = relay->rq;
+    apr_bucket_alloc_t *ba = rq->r->connection->bucket_alloc;
+
+    take_trailers(relay);
+    if (relay->tee) {
+        relay->tee->end(relay->tee->ctx, 1);
+    }
+    APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_eos_create(ba));
+    pass(relay);
+    rp_finish_exchange(rq);
+    return OK;
+}
+
+/* A close-delimited response to an HTTP/1.0 client has no other sign of breaking off than a reset. */
+static void reset_client(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    struct linger reset = { 1, 0 };
+    int fd = rp_client_fd(rq);
+
+    if (r->proto_num < HTTP_VERSION(1, 1) && !apr_table_get(r->headers_out, "Content-Length") && fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        r->connection->aborted = 1;
+    }
+}
+
+/* The backend failed in mid-body: the client must see that the response is not whole. */
+static int broken(relay_t *relay, apr_status_t rv)
+{
+    rp_request_t *rq = relay->rq;
+    request_rec *r = rq->r;
+    apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
+    char text[120];
+
+    if (relay->tee) {
+        relay->tee->end(relay->tee->ctx, 0);
+    }
+    if (APR_STATUS_IS_TIMEUP(rv)) {
+        rp_failure_set(rq, HTTP_GATEWAY_TIME_OUT, "connection_read_timeout", "body",
+                       "no more of the body within RProxyTimeout idle=");
+    }
+    else {
+        rp_failure_set(rq, HTTP_BAD_GATEWAY, "http_response_incomplete", "body",
+                       relay->chunked && relay->chunked->error ? relay->chunked->error
+                       : rq->conn->t.error[0] ? apr_pstrdup(r->pool, rq->conn->t.error)
+                       : APR_STATUS_IS_EOF(rv) ? "the backend closed the connection in the middle of the body"
+                       : apr_pstrdup(r->pool, apr_strerror(rv, text, sizeof(text))));
+    }
+    rp_drop_conn(rq);
+    rp_fail(rq);
+    r->connection->keepalive = AP_CONN_CLOSE;
+    reset_client(rq);
+    /* 502 is the one status by which httpd's filters know that the end is missing. */
+    APR_BRIGADE_INSERT_TAIL(relay->bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, ba));
+    APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_eos_create(ba));
+    pass(relay);
+    return OK;
+}
+
+static int client_gone(relay_t *relay)
+{
+    if (relay->tee) {
+        relay->tee->end(relay->tee->ctx, 0);
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, relay->rq->r, RPLOGNO(0404) "the client went away in the middle of the body");
+    rp_drop_conn(relay->rq);
+    relay->rq->r->connection->keepalive = AP_CONN_CLOSE;
+    return OK;
+}
+
+int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
+{
+    relay_t relay = { rq, tee, NULL, rq->response.framing.length, NULL, 0 };
+
+    relay.bb = apr_brigade_create(rq->r->pool, rq->r->connection->bucket_alloc);
+    if (rq->response.framing.body == RP_BODY_CHUNKED) {
+        relay.chunked = apr_palloc(rq->r->pool, sizeof(*relay.chunked));
+        rp_chunked_init(relay.chunked);
+        rp_trailers_expect(rq);
+    }
+    /* Ends with the body, or with the first failure on either side; each wait has a deadline. */
+    for (;;) {
+        rp_str_t data;
+        int client_failed = 0;
+        piece_e piece = next_piece(&relay, &data);
+        apr_status_t rv;
+
+        if (piece == PIECE_END) {
+            return finish(&relay);
+        }
+        if (piece == PIECE_BAD) {
+            return broken(&relay, APR_EGENERAL);
+        }
+        if (piece == PIECE_DATA) {
+            insert_data(&relay, data);
+            continue;
+        }
+        /* The buffer is about to be overwritten, and the buckets point into it. */
+        if (!APR_BRIGADE_EMPTY(relay.bb) && pass(&relay) != APR_SUCCESS) {
+            return client_gone(&relay);
+        }
+        rv = fetch(&relay, &client_failed);
+        if (client_failed) {
+            return client_gone(&relay);
+        }
+        if (APR_STATUS_IS_EOF(rv) && rq->response.framing.body == RP_BODY_UNTIL_CLOSE) {
+            return finish(&relay);
+        }
+        if (rv != APR_SUCCESS) {
+            return broken(&relay, rv);
+        }
+    }
+}
+
+void rp_finish_exchange(rp_request_t *rq)
+{
+    if (rq->response.framing.reusable && rq->response.framing.body != RP_BODY_UNTIL_CLOSE) {
+        rp_conn_park(rq->conn);
+        rq->conn = NULL;
+    }
+    rp_drop_conn(rq);
+}

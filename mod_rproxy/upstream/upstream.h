@@ -1,0 +1,103 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * upstream/: one exchange with one backend, and its response's way to the client.
+ *
+ * fields.c and head_out.c make the request, send.c and receive.c carry it out, respond.c and relay.c hand the response
+ * to httpd's output filters, tunnel.c takes over after a 101, failure.c tells everybody what went wrong.
+ */
+#ifndef RP_UPSTREAM_H
+#define RP_UPSTREAM_H
+
+#include "request.h"
+
+/**
+ * Fill rq->fields and rq->body from what the client sent: end-to-end fields, with Via, Forwarded and its like, and the
+ * client's certificate when asked for.
+ * @return OK, or 400 when the request cannot be forwarded without doubt about its framing
+ */
+int rp_request_fields(rp_request_t *rq);
+
+/** The request's head for rq->conn's peer; in the request's pool. */
+const char *rp_request_head(const rp_request_t *rq, apr_size_t *len);
+
+typedef enum rp_exchange_e {
+    RP_EXCHANGE_DONE,   /* rq->response has the head; the body is still to come */
+    RP_EXCHANGE_STALE,  /* a reused connection was dead before a byte came back; nothing is lost by another try */
+    RP_EXCHANGE_FAILED, /* rq->failure says how */
+    RP_EXCHANGE_CLIENT  /* the client's doing: rq->failure.status is for httpd, or 0 when the client is gone */
+} rp_exchange_e;
+
+/**
+ * Send the request on rq->conn and read the head of the final response; interim ones are passed on.  Unless
+ * RP_EXCHANGE_DONE, the connection has been closed and rq->conn is NULL.  A 101 is left in rq->response.
+ */
+rp_exchange_e rp_exchange(rp_request_t *rq);
+
+/** Send the request on rq->conn. @return RP_EXCHANGE_DONE when the response can be awaited */
+rp_exchange_e rp_send_request(rp_request_t *rq);
+
+/** What rp_receive_head() waits for. */
+typedef enum rp_await_e {
+    RP_AWAIT_FINAL,
+    RP_AWAIT_CONTINUE /* 100, or a final response instead of it, for a second at most */
+} rp_await_e;
+
+/**
+ * Read up to the head of a response that is final (or 100 when that is awaited, or 101) into rq->response.
+ * @return RP_EXCHANGE_DONE; with RP_AWAIT_CONTINUE and rq->response.status 0 or 100 the body may be sent
+ */
+rp_exchange_e rp_receive_head(rp_request_t *rq, rp_await_e await);
+
+/**
+ * Read more bytes into rq->conn's buffer, waiting until the deadline; notices a client that went away.
+ * @return APR_SUCCESS, APR_TIMEUP, APR_EOF, APR_ECONNABORTED for the client, or what reading failed with
+ */
+apr_status_t rp_fill(rp_request_t *rq, apr_time_t deadline);
+
+/** Put the response's status and fields into the request_rec, mapped to the public view. */
+void rp_respond(rp_request_t *rq);
+
+/** Map Location, Content-Location, Refresh and Set-Cookie of rq->response to the public view. */
+void rp_map_response(rp_request_t *rq);
+
+/**
+ * Pass the response's body from rq->conn to the client, and to tee (may be NULL); parks or closes the connection.  A body
+ * that breaks off reaches the client as broken.
+ * @return OK always: by now the response has begun
+ */
+int rp_relay(rp_request_t *rq, const rp_tee_t *tee);
+
+/** Read and forget the response's body (of a 304: none) and park the connection. */
+void rp_finish_exchange(rp_request_t *rq);
+
+/** After a 101: pass bytes both ways until either side ends or nothing moves for the idle timeout. @return DONE */
+int rp_tunnel(rp_request_t *rq);
+
+/**
+ * Remove from a trailer section what may not stand there: fields of framing, routing, authentication and the like
+ * (RFC 9110 §6.5.1).
+ * @return 1, or 0 when it is malformed
+ */
+int rp_trailers_strip(apr_table_t *trailers);
+
+/** Arrange that trailers reach an HTTP/1.1 client that wants them: fill r->trailers_out before the end of the body. */
+void rp_trailers_expect(rp_request_t *rq);
+void rp_trailers_register(void);
+
+/** Note a failure in the log, in notes and environment, and in Proxy-Status. @return failure->status */
+int rp_fail(rp_request_t *rq);
+
+/** Fill rq->failure. */
+void rp_failure_set(rp_request_t *rq, int status, const char *type, const char *phase, const char *cause);
+
+/** Give up rq->conn. */
+void rp_drop_conn(rp_request_t *rq);
+
+/** The client's socket to watch for its going away, or -1 (HTTP/2 streams have none of their own). */
+int rp_client_fd(const rp_request_t *rq);
+
+/** deadline for a wait of that length from now */
+#define RP_DEADLINE(interval) (rp_now() + (interval))
+
+#endif
