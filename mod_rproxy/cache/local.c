@@ -2,6 +2,8 @@
 
 /** The local store's life in httpd: prepared by the parent, opened by each child, sealed when all is over. */
 
+#include <unistd.h>
+
 #include <httpd.h>
 #include <http_config.h>
 #include <http_log.h>
@@ -20,6 +22,7 @@ APLOG_USE_MODULE(rproxy);
 static rp_store_t *local;
 /* Of the configuration that is running; NULL when nothing is cached or the folder is of no use. */
 static rp_store_local_conf_t *running;
+static pid_t parent;
 
 rp_store_t *rp_local_store(void)
 {
@@ -45,7 +48,10 @@ static int is_wanted(server_rec *main_server)
 
 static apr_status_t seal(void *conf)
 {
-    rp_store_local_seal(conf);
+    /* Children run the configuration pool's cleanups too, when they exit. */
+    if (getpid() == parent) {
+        rp_store_local_seal(conf);
+    }
     return APR_SUCCESS;
 }
 
@@ -73,6 +79,7 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
         return;
     }
     running = conf;
+    parent = getpid();
     apr_pool_cleanup_register(pconf, conf, seal, apr_pool_cleanup_null);
 }
 

@@ -92,6 +92,22 @@ static void tee_end(void *ctx, int complete)
     save->store->ops->commit(save->writer, rp_record_encode(save->rq->r->pool, &save->record), save->expires);
 }
 
+/* Fields that Cache-Control keeps from other clients (private="…") or from reuse without asking (no-cache="…") are left
+ * out, which is one of the ways that RFC 9111 §5.2.2.4 and §5.2.2.7 allow. */
+static void drop_fields(apr_table_t *fields, const char *names)
+{
+    rp_str_t list = { names, names ? strlen(names) : 0 };
+    rp_str_t name;
+    char buf[128];
+
+    while (rp_list_next(&list, &name)) {
+        if (name.len < sizeof(buf)) {
+            apr_cpystrn(buf, name.ptr, name.len + 1);
+            apr_table_unset(fields, buf);
+        }
+    }
+}
+
 /* The key of a response: with Vary, its variant's. @return 0 when its selecting fields cannot be told */
 static int choose_key(rp_save_t *save, const rp_response_facts_t *facts, const char *key_text)
 {
@@ -142,6 +158,8 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     /* A copy: what is done to the fields on the way to this client is this client's. */
     save->record.fields = apr_table_copy(rq->r->pool, response->fields);
     apr_table_unset(save->record.fields, "Age");
+    drop_fields(save->record.fields, facts.cc.private_fields);
+    drop_fields(save->record.fields, facts.cc.no_cache_fields);
     save->expires = expiry(&facts, &save->record);
     if (!choose_key(save, &facts, lookup->key_text)
         || save->store->ops->begin(save->store, save->key, len, rq->r->pool, &save->writer) != APR_SUCCESS) {

@@ -47,7 +47,7 @@ static void keep_upgrade(rp_request_t *rq)
 {
     const char *upgrade = apr_table_get(rq->r->headers_in, "Upgrade");
 
-    if (upgrade && rq->body == RP_BODY_NONE && rq->r->proto_num >= HTTP_VERSION(1, 1) && !rq->r->connection->master
+    if (upgrade && rq->body == RP_BODY_NONE && !rq->r->main && rq->r->proto_num >= HTTP_VERSION(1, 1) && !rq->r->connection->master
         && rp_list_has(apr_table_get(rq->r->headers_in, "Connection"), "upgrade")) {
         rq->upgrade = upgrade;
     }
