@@ -176,37 +176,56 @@ rp_parse_e rp_chunked_next(rp_chunked_t *c, rp_str_t *in, rp_str_t *data);
 /* ------------------------------------------------------------------ hop.c: fields of one hop */
 
 /**
- * Remove from fields what belongs to one connection only: Connection and every field it names, Keep-Alive,
- * Proxy-Connection, Proxy-Authenticate (kept on 407), Proxy-Authorization, TE, Trailer, Transfer-Encoding, Upgrade
- * (RFC 9110 §7.6.1), and "Proxy" (httpoxy).  Content-Length, Host, Cache-Control, Date and other fields that
- * RFC 9110 forbids to be named in Connection are never removed because of it.
+ * Remove from fields what belongs to one connection only: Connection and every field it names, HTTP2-Settings,
+ * Keep-Alive, Proxy-Connection, Proxy-Authorization, TE, Trailer, Transfer-Encoding, Upgrade (RFC 9110 §7.6.1), and
+ * "Proxy" (httpoxy).  Content-Length, Host, Cache-Control, Date and other fields that RFC 9110 forbids to be named in
+ * Connection, access control's and forwarding's among them, are never removed because of it.  Proxy-Authenticate
+ * stays: a 407 makes no sense without it.
  * @return 1, or 0 when a Connection field is malformed (nothing is removed then)
  */
 int rp_hop_strip(apr_table_t *fields);
 
-/* ------------------------------------------------------------------ uri.c: targets and references */
+/**
+ * Nonzero when a trailer field of that name may be passed on (RFC 9110 §6.5.1): not what frames, routes, controls
+ * access or caching, or describes the content.
+ */
+int rp_trailer_is_allowed(rp_str_t name);
+
+/* ------------------------------------------------------------------ uri.c: request targets */
 
 /**
- * Nonzero when the raw request-target path (with query) can be sent to a backend as it is: only bytes 0x21..0x7E
- * without "#", "\\", '"', "<", ">", valid percent-encodings in the path, no %00 in the path.
+ * Nonzero when target ("*", or an absolute path with or without query) can be sent to a backend as it is: bytes
+ * 0x21..0x7E without "#"; in the path also no "\\", valid percent-encodings only, and no %00.  Bytes that RFC 3986
+ * wants encoded and that clients do not encode, such as '"' and "|", harm nobody.
  */
 int rp_target_is_safe(const char *target);
 
 /**
- * The part of raw (an absolute path as received, with or without query) that follows prefix (a decoded,
- * normalised path without trailing slash, "" for the root).  Percent-encoded bytes, dot segments (also %2e) and,
- * with merge_slashes, runs of slashes are compared as httpd's own normalisation reads them; what is returned is raw's
- * own bytes except that dot segments are removed (RFC 3986 §5.2.4).
- * @return the rest in p, "" or beginning with "/" or "?"; NULL when raw does not lie under prefix, climbs above
- *         the root, or would after decoding %2F or %5C contain a dot segment (a backend could climb where httpd did not)
+ * The part of raw (an absolute path or absolute-form as received, with or without query) that follows prefix (a
+ * decoded, normalised path without trailing slash, "" for the root).  Percent-encoded bytes, dot segments (also %2e)
+ * and, with merge_slashes, runs of slashes are read as httpd's own normalisation reads them; what is returned is raw's
+ * own bytes except that dot segments are removed (RFC 3986 §5.2.4) and a run of slashes at its beginning is one slash,
+ * because to a backend "//host/" may be a network-path reference (behind a prefix it stays without merge_slashes).
+ * What httpd authorised is what is sent: nothing in the rest can make a backend climb where httpd did not.
+ * @return the rest in p, "" or beginning with "/" or "?"; NULL when raw does not lie under prefix, climbs above the
+ *         root, is wrongly encoded, has a %00 or "#", or has what would be a dot segment after decoding %2F or %5C,
+ *         reading "\\" as "/" or dropping a parameter ("..;x")
  */
 const char *rp_target_rest(apr_pool_t *p, const char *raw, const char *prefix, int merge_slashes);
 
-/** How public URLs and a backend's own relate; all strings without trailing slash, hosts may have a port. */
+/**
+ * Nonzero when uri (r->uri, decoded and normalised) is what httpd makes of raw: nobody has rewritten it since, and
+ * raw may be sent for it.  0 also whenever rp_target_rest would return NULL for the root.
+ */
+int rp_target_is_uri(apr_pool_t *p, const char *raw, const char *uri, int merge_slashes);
+
+/* ------------------------------------------------------------------ reference.c: a backend's references to itself */
+
+/** How public URLs and a backend's own relate; none is NULL, paths have no trailing slash, hosts may have a port. */
 typedef struct rp_mapping_t {
     const char *public_scheme; /* "https" */
     const char *public_host;   /* "shop.example" or "shop.example:8443" */
-    const char *public_path;   /* "/app", "" */
+    const char *public_path;   /* "/app", ""; decoded: it is escaped where it goes out */
     const char *backend_scheme;
     const char *backend_host;      /* the member's authority, "10.0.0.11:8080" */
     const char *backend_path;      /* "/base", "" */
@@ -217,7 +236,7 @@ typedef struct rp_mapping_t {
  * Map a reference in Location, Content-Location (or a URL in Refresh) back: an absolute or network-path reference
  * to backend_host (default ports equal to absent ones) gets the public scheme and host; one to public_host keeps
  * them; then, and for absolute-path references, a path under backend_path is moved under public_path.  Anything else
- * (relative paths, other hosts) is returned as it came.
+ * (relative paths, other hosts, authorities with a userinfo) is returned as it came: the same pointer.
  */
 const char *rp_map_reference(apr_pool_t *p, const rp_mapping_t *m, const char *reference);
 
@@ -226,7 +245,8 @@ const char *rp_map_refresh(apr_pool_t *p, const rp_mapping_t *m, const char *val
 
 /**
  * The same for a Set-Cookie field's value: Path under backend_path is moved under public_path; a Domain equal to
- * backend_host's host (also with a leading dot) is dropped, so that the cookie becomes the public host's.
+ * backend_host's host (also with a leading dot) is dropped, so that the cookie becomes the public host's.  The Path of
+ * a "__Host-" cookie stays "/".
  */
 const char *rp_map_cookie(apr_pool_t *p, const rp_mapping_t *m, const char *value);
 
@@ -239,7 +259,11 @@ typedef struct rp_forwarded_t {
     int trusted;           /* the peer's own claims are kept and added to */
 } rp_forwarded_t;
 
-/** Set Forwarded, X-Forwarded-For, -Proto and -Host in a request's fields; see RFC 7239 §4-6 (IPv6 is quoted). */
+/**
+ * Set Forwarded, X-Forwarded-For, -Proto and -Host in a request's fields; see RFC 7239 §4-6 (IPv6 is quoted).  A
+ * trusted peer's lists are added to and its -Proto and -Host stay; when it has sent X-Forwarded-* but no Forwarded,
+ * Forwarded begins with what those say (RFC 7239 §7.4).  Call it after rp_hop_strip.
+ */
 void rp_forwarded_set(apr_pool_t *p, apr_table_t *fields, const rp_forwarded_t *f);
 
 /** Add "1.minor pseudonym" to Via (RFC 9110 §7.6.3). */

@@ -1,7 +1,8 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 
 # Syntax and framing
-librpcore_la_SOURCES += %D%/http.h %D%/bytes.h %D%/field.c %D%/head.c %D%/framing.c %D%/chunked.c
+librpcore_la_SOURCES += %D%/http.h %D%/bytes.h %D%/field.c %D%/head.c %D%/framing.c %D%/chunked.c \
+	%D%/hop.c %D%/uri.c %D%/reference.c %D%/forwarded.c %D%/structured.c
 
 check_PROGRAMS += t/unit/test_field t/unit/test_head t/unit/test_framing t/unit/test_chunked
 t_unit_test_field_SOURCES = t/unit/test_field.c
@@ -12,7 +13,18 @@ t_unit_test_framing_SOURCES = t/unit/test_framing.c
 t_unit_test_framing_LDADD = $(UNIT_LDADD)
 t_unit_test_chunked_SOURCES = t/unit/test_chunked.c
 t_unit_test_chunked_LDADD = $(UNIT_LDADD)
-FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked
+
+check_PROGRAMS += t/unit/test_hop t/unit/test_uri t/unit/test_forwarded t/unit/test_structured
+t_unit_test_hop_SOURCES = t/unit/test_hop.c
+t_unit_test_hop_LDADD = $(UNIT_LDADD)
+t_unit_test_uri_SOURCES = t/unit/test_uri.c
+t_unit_test_uri_LDADD = $(UNIT_LDADD)
+t_unit_test_forwarded_SOURCES = t/unit/test_forwarded.c
+t_unit_test_forwarded_LDADD = $(UNIT_LDADD)
+t_unit_test_structured_SOURCES = t/unit/test_structured.c
+t_unit_test_structured_LDADD = $(UNIT_LDADD)
+
+FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked t/fuzz/fuzz_field t/fuzz/fuzz_uri
 
 # Caching
 librpcore_la_SOURCES += %D%/cache_control.c %D%/date.c %D%/freshness.c %D%/conditional.c %D%/vary.c
