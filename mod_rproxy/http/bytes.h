@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * What each byte may be in HTTP, as one table: private to http/.  Every parser of the room asks it, so that no two
- * of them can disagree on what a token or a field value is.
+ * What each byte may be in HTTP, as one table: private to http/.  Every parser of the room asks it, so that
+ * no two of them can disagree on what a token or a field value is.
  */
 #ifndef RP_HTTP_BYTES_H
 #define RP_HTTP_BYTES_H

@@ -5,8 +5,8 @@
 #include "http/http.h"
 #include "http/bytes.h"
 
-/* RFC 9112 §2.2 lets a recipient take a bare LF for a line's end.  Not here: where a chunk ends must not be a matter
- * of opinion, and nobody who sends chunks leaves the CR out by custom. */
+/* RFC 9112 §2.2 lets a recipient take a bare LF for a line's end.  Not here: where a chunk ends must not be a
+ * matter of opinion, and nobody who sends chunks leaves the CR out by custom. */
 
 /** Bytes of one chunk-size line, its extensions included. */
 #define MAX_SIZE_LINE 4096

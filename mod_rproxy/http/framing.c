@@ -15,8 +15,8 @@ typedef struct told_t {
 } told_t;
 
 /**
- * One Content-Length line.  Not rp_list_next: an empty element or a quotation mark is a reason to refuse here, not to
- * read on (RFC 9112 §6.3 rule 5 excuses only a list of equal, valid values).
+ * One Content-Length line.  Not rp_list_next: an empty element or a quotation mark is a reason to refuse
+ * here, not to read on (RFC 9112 §6.3 rule 5 excuses only a list of equal, valid values).
  */
 static const char *read_length(told_t *told, rp_str_t value)
 {
@@ -24,7 +24,8 @@ static const char *read_length(told_t *told, rp_str_t value)
         const char *comma = value.len ? memchr(value.ptr, ',', value.len) : NULL;
         size_t n = comma ? (size_t)(comma - value.ptr) : value.len;
         uint64_t length;
-        if (!rp_parse_uint(rp_trim((rp_str_t){value.ptr, n}), RP_MAX_LENGTH + 1, &length) || length > RP_MAX_LENGTH) {
+        rp_str_t element = rp_trim((rp_str_t){value.ptr, n});
+        if (!rp_parse_uint(element, RP_MAX_LENGTH + 1, &length) || length > RP_MAX_LENGTH) {
             return "malformed Content-Length";
         }
         if (told->has_length && told->length != length) {
@@ -116,8 +117,8 @@ int rp_response_framing(rp_framing_t *out, const rp_head_t *head, int to_head)
 
     int informational = head->status < 200;
     if (informational || head->status == 204) {
-        /* These have no body whatever their fields say; one that announces a body may well send it, and the next
-         * exchange would read it as its own response. */
+        /* These have no body whatever their fields say; one that announces a body may well send it, and the
+         * next exchange would read it as its own response. */
         if (head->status == 101 || told.chunked || told.length > 0) {
             out->reusable = 0;
         }

@@ -121,7 +121,8 @@ static inline rp_parse_e parse_name(rp_head_t *head, char **at, char *end, rp_st
         return RP_PARSE_MORE;
     }
     if (*p != ':') {
-        return bad(head, rp_byte_is_blank(*p) ? "white space in a field name" : "invalid byte in a field name");
+        return bad(head, rp_byte_is_blank(*p) ? "white space in a field name"
+                                             : "invalid byte in a field name");
     }
     if (p == start) {
         return bad(head, "empty field name");

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* The chunked decoder: the same answer, body, trailer and end wherever the input is cut, and what an encoder makes of
- * any body is decoded to that body. */
+/* The chunked decoder: the same answer, body, trailer and end wherever the input is cut, and what an encoder
+ * makes of any body is decoded to that body. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* A response's head and its framing: what is accepted is well-formed, is the same however it arrives, and means the
- * same to the next parser when it is written out again. */
+/* A response's head and its framing: what is accepted is well-formed, is the same however it arrives, and
+ * means the same to the next parser when it is written out again. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,7 +79,8 @@ static void check_round_trip(const rp_head_t *head)
     static rp_head_t again;
     /* At least two bytes of each field were in the input: ": " and CRLF add no more than twice that. */
     char *text = malloc(64 + 3 * head->length);
-    int n = sprintf(text, "HTTP/1.%d %d %.*s\r\n", head->minor, head->status, (int)head->reason.len, head->reason.ptr);
+    int n = sprintf(text, "HTTP/1.%d %d %.*s\r\n", head->minor, head->status, (int)head->reason.len,
+                    head->reason.ptr);
     for (int i = 0; i < head->nfields; i++) {
         const rp_field_t *field = &head->fields[i];
         n += sprintf(text + n, "%.*s: %.*s\r\n", (int)field->name.len, field->name.ptr, (int)field->value.len,
@@ -93,7 +94,8 @@ static void check_round_trip(const rp_head_t *head)
 }
 
 /** Let the head arrive in growing pieces, the caller remembering what was seen. */
-static void check_pieces(const uint8_t *data, size_t size, size_t piece, rp_parse_e whole, const rp_head_t *expected)
+static void check_pieces(const uint8_t *data, size_t size, size_t piece, rp_parse_e whole,
+                         const rp_head_t *expected)
 {
     static rp_head_t head;
     char *buf = malloc(size);

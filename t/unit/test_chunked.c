@@ -91,11 +91,15 @@ static void broken_framing_is_refused(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "\r\n", "\n", " 5\r\nhello\r\n", "x\r\n", "-5\r\nhello\r\n", "+5\r\nhello\r\n", "0x5\r\nhello\r\n", ";x\r\n",
-        "5\nhello\r\n", "5\rhello\r\n", "5\r\rhello\r\n", "5\r hello", "5 5\r\nhello", "5g\r\nhello", "5,5\r\nhello",
-        "5\r\nhello0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhello\r0\r\n\r\n", "5\r\nhello\r\r\n", "5\r\nhello!\r\n",
+        "\r\n", "\n", " 5\r\nhello\r\n", "x\r\n", "-5\r\nhello\r\n", "+5\r\nhello\r\n", "0x5\r\nhello\r\n",
+        ";x\r\n",
+        "5\nhello\r\n", "5\rhello\r\n", "5\r\rhello\r\n", "5\r hello", "5 5\r\nhello", "5g\r\nhello",
+        "5,5\r\nhello",
+        "5\r\nhello0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhello\r0\r\n\r\n", "5\r\nhello\r\r\n",
+        "5\r\nhello!\r\n",
         "5\r\nhello\r\n\r\n0\r\n\r\n", "5;x\ny\r\nhello\r\n", "5;x\ry\r\nhello\r\n", "5;\x01\r\nhello\r\n",
-        "5;\x7f\r\nhello\r\n", "0\r\n\n", "0\n\r\n", "0\r\n\rx", "0\r\nA: b\n\r\n", "0\r\nA: b\r\r\n", "0\r\nA\rb: c\r\n",
+        "5;\x7f\r\nhello\r\n", "0\r\n\n", "0\n\r\n", "0\r\n\rx", "0\r\nA: b\n\r\n", "0\r\nA: b\r\r\n",
+        "0\r\nA\rb: c\r\n",
         "0\r\nA: b\r\n\n", "4000000000000001\r\n", "8000000000000000\r\n", "10000000000000005\r\nhello\r\n",
         "ffffffffffffffff\r\n", "FFFFFFFFFFFFFFFFFFFFFFFFFFF\r\n",
     };

@@ -40,7 +40,8 @@ static const struct {
     /* Persistence, RFC 9112 §9.3. */
     {"1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n", 0, RP_BODY_LENGTH, 5, 0},
     {"1 200 OK\r\nContent-Length: 5\r\nConnection: x, Close\r\n", 0, RP_BODY_LENGTH, 5, 0},
-    {"1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\nConnection: close\r\n", 0, RP_BODY_LENGTH, 5, 0},
+    {"1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\nConnection: close\r\n",
+     0, RP_BODY_LENGTH, 5, 0},
     {"1 200 OK\r\nContent-Length: 5\r\nConnection: \", close\r\n", 0, RP_BODY_LENGTH, 5, 0},
     {"0 200 OK\r\nContent-Length: 5\r\n", 0, RP_BODY_LENGTH, 5, 0},
     {"0 200 OK\r\nContent-Length: 5\r\nConnection: Keep-Alive\r\n", 0, RP_BODY_LENGTH, 5, 1},

@@ -42,7 +42,8 @@ static void assert_field(int i, const char *name, const char *value)
 static void a_plain_head_is_read(void **state)
 {
     (void)state;
-    static const char text[] = "HTTP/1.1 200 OK\r\nDate: Mon\r\nServer:x\r\nEmpty:\r\nX-Pad: \t a  b \t\r\n\r\nbody";
+    static const char text[] = "HTTP/1.1 200 OK\r\nDate: Mon\r\nServer:x\r\nEmpty:\r\n"
+                               "X-Pad: \t a  b \t\r\n\r\nbody";
     assert_int_equal(parse_text(text), RP_PARSE_DONE);
     assert_int_equal(head.minor, 1);
     assert_int_equal(head.status, 200);
@@ -94,11 +95,13 @@ static void invalid_status_lines_are_refused(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "", "\r\nHTTP/1.1 200 OK", " HTTP/1.1 200 OK", "http/1.1 200 OK", "HTTP/2.0 200 OK", "HTTP/0.9 200 OK",
+        "", "\r\nHTTP/1.1 200 OK", " HTTP/1.1 200 OK", "http/1.1 200 OK", "HTTP/2.0 200 OK",
+        "HTTP/0.9 200 OK",
         "HTTP/1 200 OK now", "HTTP/1.1200 OKOK", "HTTP/1.10 200 OK", "HTTP/1.x 200 OK", "HTTP/1.1  200 OK",
         "HTTP/1.1\t200 OK", "HTTP/1.1 099 OK", "HTTP/1.1 600 OK", "HTTP/1.1 20 OK yes", "HTTP/1.1 2000 OK",
         "HTTP/1.1 2x0 OK", "HTTP/1.1 -20 OK", "HTTP/1.1 +20 OK", "HTTP/1.1 200OK", "HTTP/1.1 200\tOK",
-        "HTTP/1.1 200 O\rK", "HTTP/1.1 200 O\x01K", "HTTP/1.1 200 O\x7fK", "HTTP/1.1 200 OK\r", "ICY 200 OK okay",
+        "HTTP/1.1 200 O\rK", "HTTP/1.1 200 O\x01K", "HTTP/1.1 200 O\x7fK", "HTTP/1.1 200 OK\r",
+        "ICY 200 OK okay",
         "<html><head>", "SSH-2.0-OpenSSH_9",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
@@ -115,7 +118,8 @@ static void invalid_field_lines_are_refused(void **state)
     static const char *const lines[] = {
         "NoColon", ": empty name", "A : space before colon", "A\t: tab before colon", " A: leading space",
         "\tA: leading tab", "A B: space in name", "A\x80: byte in name", "A(: b", "\"A\": b", "A@B: c",
-        "A: bare\rCR", "A: b\r\r", "A: \x01", "A: \x1b[0m", "A: \x7f", "A\r: b", "A\n: b", "A:\x0b", "A: b\r\n c\rd",
+        "A: bare\rCR", "A: b\r\r", "A: \x01", "A: \x1b[0m", "A: \x7f", "A\r: b", "A\n: b", "A:\x0b",
+        "A: b\r\n c\rd",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
         char text[128];
@@ -155,7 +159,8 @@ static void a_bare_lf_ends_a_line(void **state)
 static void folds_become_spaces(void **state)
 {
     (void)state;
-    assert_int_equal(parse_text("HTTP/1.1 200 OK\r\nA: b \t\r\n\t c\n d\r\nE:\r\n f\r\nG: h\r\n \r\nI: j\r\n\r\n"),
+    assert_int_equal(parse_text("HTTP/1.1 200 OK\r\nA: b \t\r\n\t c\n d\r\n"
+                                "E:\r\n f\r\nG: h\r\n \r\nI: j\r\n\r\n"),
                      RP_PARSE_DONE);
     assert_int_equal(head.nfields, 4);
     assert_field(0, "A", "b      c  d");
