@@ -178,7 +178,7 @@ static rp_parse_e parse_status_line(rp_head_t *head, char **at, char *end)
         return RP_PARSE_MORE;
     }
     p += known;
-    if (!rp_byte_is_digit(p[0]) || p[1] != ' ' || p[2] < '1' || p[2] > '5' || !rp_byte_is_digit(p[3])
+    if (!rp_byte_is_digit(p[0]) || p[1] != ' ' || p[2] < '1' || p[2] > '9' || !rp_byte_is_digit(p[3])
         || !rp_byte_is_digit(p[4])) {
         return bad(head, "invalid version or status in the status line");
     }

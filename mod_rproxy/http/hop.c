@@ -58,7 +58,7 @@ static int options_are_tokens(rp_str_t options)
     return 1;
 }
 
-int rp_hop_strip(apr_table_t *fields)
+int rp_hop_strip_named(apr_table_t *fields)
 {
     rp_str_t options = connection_options(fields);
     rp_str_t option;
@@ -70,9 +70,22 @@ int rp_hop_strip(apr_table_t *fields)
             apr_table_unset(fields, apr_pstrmemdup(apr_table_elts(fields)->pool, option.ptr, option.len));
         }
     }
+    return 1;
+}
+
+void rp_hop_strip_known(apr_table_t *fields)
+{
     for (const char *const *name = hop_by_hop; *name; name++) {
         apr_table_unset(fields, *name);
     }
+}
+
+int rp_hop_strip(apr_table_t *fields)
+{
+    if (!rp_hop_strip_named(fields)) {
+        return 0;
+    }
+    rp_hop_strip_known(fields);
     return 1;
 }
 

@@ -94,7 +94,7 @@ typedef enum rp_parse_e {
 
 typedef struct rp_head_t {
     int minor;       /* HTTP/1.minor: 0 or 1; a higher one is read as 1 (RFC 9110 §2.5) */
-    int status;      /* 100..599 */
+    int status;      /* 100..999; what is above 599 counts as 5xx (RFC 9110 §15) */
     rp_str_t reason; /* may be empty */
     int nfields;
     rp_field_t fields[RP_MAX_FIELDS];
@@ -104,8 +104,7 @@ typedef struct rp_head_t {
 
 /**
  * Parse the head of an HTTP/1.x response (RFC 9112 §4, §5) from buf[0..len).  All slices in head point into buf,
- * which is writable because obs-folds are replaced in place.  Strict: an invalid status line, a status outside
- * 100..599, a bare CR, a NUL or other control byte, white space in or after a field name, an empty field name,
+ * which is writable because obs-folds are replaced in place.  Strict: an invalid status line, a status below 100, a bare CR, a NUL or other control byte, white space in or after a field name, an empty field name,
  * a fold before the first field, more than RP_MAX_FIELDS fields are RP_PARSE_BAD.  A bare LF ends a line; the space
  * before an empty reason may be missing.
  * @param seen  bytes of buf that an earlier call already looked at (0 at first, and again after a 1xx head was taken
@@ -184,6 +183,12 @@ rp_parse_e rp_chunked_next(rp_chunked_t *c, rp_str_t *in, rp_str_t *data);
  * @return 1, or 0 when a Connection field is malformed (nothing is removed then)
  */
 int rp_hop_strip(apr_table_t *fields);
+
+/** The first half of it: what Connection names.  Connection itself stays. @return as rp_hop_strip */
+int rp_hop_strip_named(apr_table_t *fields);
+
+/** The other half: what is of one hop by its name. */
+void rp_hop_strip_known(apr_table_t *fields);
 
 /**
  * Nonzero when a trailer field of that name may be passed on (RFC 9110 §6.5.1): not what frames, routes, controls

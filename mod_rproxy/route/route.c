@@ -4,10 +4,14 @@
 
 #include <httpd.h>
 #include <http_core.h>
+#include <http_log.h>
 #include <http_request.h>
 #include <apr_strings.h>
 
+#include "log.h"
 #include "route/route.h"
+
+APLOG_USE_MODULE(rproxy);
 
 static rp_request_t *make_request(request_rec *r, const rp_route_t *route)
 {
@@ -54,6 +58,11 @@ int rp_route_translate(request_rec *r)
     route = find_route(r);
     if (!route) {
         return DECLINED;
+    }
+    /* Now, before others add fields of their own: what a client names in Connection must not take those away. */
+    if (!rp_hop_strip_named(r->headers_in)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, RPLOGNO(0102) "request with a malformed Connection field refused");
+        return HTTP_BAD_REQUEST;
     }
     ap_set_module_config(r->request_config, &rproxy_module, make_request(r, route));
     /* Some modules take it for granted that there is one. */

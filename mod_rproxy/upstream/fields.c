@@ -66,10 +66,7 @@ int rp_request_fields(rp_request_t *rq)
     keep_upgrade(rq);
     rq->wants_trailers = rp_list_has(apr_table_get(r->headers_in, "TE"), "trailers") || r->connection->master;
     rq->fields = apr_table_copy(r->pool, r->headers_in);
-    if (!rp_hop_strip(rq->fields)) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, RPLOGNO(0403) "request with a malformed Connection field refused");
-        return HTTP_BAD_REQUEST;
-    }
+    rp_hop_strip_known(rq->fields);
     for (name = never_from_clients; *name; name++) {
         apr_table_unset(rq->fields, *name);
     }

@@ -148,8 +148,8 @@ static void take_trailers(relay_t *relay)
         apr_table_addn(trailers, apr_pstrmemdup(r->pool, f->name.ptr, f->name.len),
                        apr_pstrmemdup(r->pool, f->value.ptr, f->value.len));
     }
-    if (relay->rq->wants_trailers && rp_trailers_strip(trailers)) {
-        r->trailers_out = trailers;
+    if (relay->rq->wants_trailers) {
+        r->trailers_out = rp_trailers_allowed(r->pool, trailers);
     }
 }
 

@@ -166,16 +166,12 @@ static int append_trailer(void *rec, const char *name, const char *value)
 static step_e write_end(rp_request_t *rq, apr_status_t *status)
 {
     void *rec[2] = { "0\r\n", rq->r->pool };
-    apr_table_t *trailers = rq->r->trailers_in;
 
     if (rq->body != RP_BODY_CHUNKED) {
         return STEP_OK;
     }
-    if (trailers && !apr_is_empty_table(trailers)) {
-        trailers = apr_table_copy(rq->r->pool, trailers);
-        if (rp_trailers_strip(trailers)) {
-            apr_table_do(append_trailer, rec, trailers, NULL);
-        }
+    if (rq->r->trailers_in && !apr_is_empty_table(rq->r->trailers_in)) {
+        apr_table_do(append_trailer, rec, rp_trailers_allowed(rq->r->pool, rq->r->trailers_in), NULL);
     }
     rec[0] = apr_pstrcat(rq->r->pool, rec[0], "\r\n", NULL);
     return write_all(rq, rec[0], strlen(rec[0]), status);

@@ -18,21 +18,20 @@
 
 static const char last_chunk[] = "0\r\n\r\n";
 
-static const char *const forbidden[] = {
-    "Content-Length", "Host", "Content-Encoding", "Content-Type", "Content-Range", "Cache-Control", "Expires", "Date",
-    "Location", "Retry-After", "Vary", "Age", "Authorization", "Set-Cookie", "Cookie", "WWW-Authenticate", "Range",
-    "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Expect", "Max-Forwards",
-    "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Client-Cert", "Client-Cert-Chain", NULL
-};
-
-int rp_trailers_strip(apr_table_t *trailers)
+static int add_allowed(void *rec, const char *name, const char *value)
 {
-    const char *const *name;
-
-    for (name = forbidden; *name; name++) {
-        apr_table_unset(trailers, *name);
+    if (rp_trailer_is_allowed((rp_str_t){ name, strlen(name) })) {
+        apr_table_addn(rec, name, value);
     }
-    return rp_hop_strip(trailers);
+    return 1;
+}
+
+apr_table_t *rp_trailers_allowed(apr_pool_t *p, const apr_table_t *trailers)
+{
+    apr_table_t *allowed = apr_table_make(p, 4);
+
+    apr_table_do(add_allowed, allowed, trailers, NULL);
+    return allowed;
 }
 
 static int add_line(void *rec, const char *name, const char *value)

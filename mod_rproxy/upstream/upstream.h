@@ -74,12 +74,8 @@ void rp_finish_exchange(rp_request_t *rq);
 /** After a 101: pass bytes both ways until either side ends or nothing moves for the idle timeout. @return DONE */
 int rp_tunnel(rp_request_t *rq);
 
-/**
- * Remove from a trailer section what may not stand there: fields of framing, routing, authentication and the like
- * (RFC 9110 §6.5.1).
- * @return 1, or 0 when it is malformed
- */
-int rp_trailers_strip(apr_table_t *trailers);
+/** Those of trailers that may be passed on (RFC 9110 §6.5.1); names and values stay where they are. */
+apr_table_t *rp_trailers_allowed(apr_pool_t *p, const apr_table_t *trailers);
 
 /** Arrange that trailers reach an HTTP/1.1 client that wants them: fill r->trailers_out before the end of the body. */
 void rp_trailers_expect(rp_request_t *rq);

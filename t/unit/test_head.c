@@ -74,6 +74,7 @@ static const struct {
     {"HTTP/1.0 404 Not Found", 0, 404, "Not Found"},
     {"HTTP/1.1 100 ", 1, 100, ""},
     {"HTTP/1.1 599", 1, 599, ""},
+    {"HTTP/1.1 999 Private", 1, 999, "Private"},
     {"HTTP/1.9 200 OK", 1, 200, "OK"},
     {"HTTP/1.1 200 \xc3\xa4\ttab", 1, 200, "\xc3\xa4\ttab"},
 };
@@ -98,7 +99,7 @@ static void invalid_status_lines_are_refused(void **state)
         "", "\r\nHTTP/1.1 200 OK", " HTTP/1.1 200 OK", "http/1.1 200 OK", "HTTP/2.0 200 OK",
         "HTTP/0.9 200 OK",
         "HTTP/1 200 OK now", "HTTP/1.1200 OKOK", "HTTP/1.10 200 OK", "HTTP/1.x 200 OK", "HTTP/1.1  200 OK",
-        "HTTP/1.1\t200 OK", "HTTP/1.1 099 OK", "HTTP/1.1 600 OK", "HTTP/1.1 20 OK yes", "HTTP/1.1 2000 OK",
+        "HTTP/1.1\t200 OK", "HTTP/1.1 099 OK", "HTTP/1.1 0x1 OK", "HTTP/1.1 20 OK yes", "HTTP/1.1 2000 OK",
         "HTTP/1.1 2x0 OK", "HTTP/1.1 -20 OK", "HTTP/1.1 +20 OK", "HTTP/1.1 200OK", "HTTP/1.1 200\tOK",
         "HTTP/1.1 200 O\rK", "HTTP/1.1 200 O\x01K", "HTTP/1.1 200 O\x7fK", "HTTP/1.1 200 OK\r",
         "ICY 200 OK okay",
