@@ -13,18 +13,20 @@ static int gcd(int a, int b)
     return a;
 }
 
-/* Place k of a member with weight w lies best at (k + 1/2) / w of the way: always take the member whose next place is
- * the earliest. Compared by cross multiplication, so that it is exact. */
-static int earliest(const int *weights, const unsigned *given, int n)
+/* R. Tijdeman, "The chairman assignment problem" (1980): at place t, of the members that are behind their share of t by
+ * 1/(2n-2) or more, take the one that would be first to fall behind by 1 - 1/(2n-2).  Nobody is ever ahead or behind by
+ * more than that, which is the best that can be had.  All in whole numbers: shares times total, times 2n-2. */
+static int next_member(const int *weights, const unsigned *given, int n, apr_int64_t t, apr_int64_t total)
 {
-    int best = 0;
+    apr_int64_t d = n > 1 ? 2 * n - 2 : 1;
+    int best = -1;
     int i;
 
-    for (i = 1; i < n; i++) {
-        apr_uint64_t mine = (apr_uint64_t)(2 * given[i] + 1) * (apr_uint64_t)weights[best];
-        apr_uint64_t bests = (apr_uint64_t)(2 * given[best] + 1) * (apr_uint64_t)weights[i];
+    for (i = 0; i < n; i++) {
+        apr_int64_t behind = weights[i] * t - given[i] * total;
 
-        if (mine < bests) {
+        if (d * behind >= total
+            && (best < 0 || (d - 1 + d * given[i]) * weights[best] < (d - 1 + d * given[best]) * weights[i])) {
             best = i;
         }
     }
@@ -34,7 +36,7 @@ static int earliest(const int *weights, const unsigned *given, int n)
 unsigned rp_swrr_sequence(const int *weights, int n, apr_uint16_t *seq)
 {
     unsigned given[n];
-    unsigned total = 0, place;
+    unsigned total = 0, length, place;
     int divisor = 0;
     int i;
 
@@ -43,11 +45,11 @@ unsigned rp_swrr_sequence(const int *weights, int n, apr_uint16_t *seq)
         total += (unsigned)weights[i];
         given[i] = 0;
     }
-    total /= (unsigned)divisor;
-    for (place = 0; seq && place < total; place++) {
-        i = earliest(weights, given, n);
+    length = total / (unsigned)divisor;
+    for (place = 0; seq && place < length; place++) {
+        i = next_member(weights, given, n, place + 1, total);
         given[i]++;
         seq[place] = (apr_uint16_t)i;
     }
-    return total;
+    return length;
 }
