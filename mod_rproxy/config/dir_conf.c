@@ -68,16 +68,11 @@ const char *rp_cmd_cache_early(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
-#define TIMEOUT(field) offsetof(rp_dir_conf_t, field)
-#define DAY (86400 * APR_USEC_PER_SEC)
+#define RP_OPTION(key, type, min, max, field, dflt, sentence) \
+    { key, type, min, max, offsetof(rp_dir_conf_t, field), dflt, sentence },
 
 const rp_option_t rp_timeout_options[] = {
-    { "connect", RP_OPT_DURATION, 1000, DAY, TIMEOUT(connect_timeout), "5s",
-      "For a connection to be made, its TLS handshake included." },
-    { "first-byte", RP_OPT_DURATION, 1000, DAY, TIMEOUT(first_byte_timeout), "60s",
-      "From the request's last byte to the head of the response." },
-    { "idle", RP_OPT_DURATION, 1000, DAY, TIMEOUT(idle_timeout), "60s",
-      "Between two pieces of a body, and without traffic in either direction in a tunnel (WebSocket)." },
+#include "config/timeout_options.def"
     { NULL, RP_OPT_INT, 0, 0, 0, NULL, NULL }
 };
 

@@ -1,3 +1,17 @@
 librpcore_la_SOURCES += %D%/options.h %D%/options.c
-mod_rproxy_la_SOURCES += %D%/config.h %D%/directives.h %D%/directives.def %D%/directives.c %D%/pool_conf.c \
-	%D%/route_conf.c %D%/server_conf.c %D%/dir_conf.c %D%/compress_conf.c %D%/check.c
+mod_rproxy_la_SOURCES += %D%/config.h %D%/directives.h %D%/directives.def %D%/member_options.def \
+	%D%/timeout_options.def %D%/local_options.def %D%/directives.c %D%/pool_conf.c %D%/route_conf.c \
+	%D%/server_conf.c %D%/dir_conf.c %D%/compress_conf.c %D%/check.c
+
+check_PROGRAMS += t/unit/test_options
+t_unit_test_options_SOURCES = t/unit/test_options.c
+t_unit_test_options_LDADD = $(UNIT_LDADD)
+
+# docs/directives.md is what this prints; t/docs.t compares them.
+check_PROGRAMS += build/reference
+build_reference_SOURCES = build/reference.c
+build_reference_LDADD = $(UNIT_LDADD)
+
+.PHONY: reference
+reference: build/reference
+	build/reference >'$(top_srcdir)/docs/directives.md'

@@ -15,8 +15,8 @@ typedef struct unit_t {
 } unit_t;
 
 static const unit_t durations[] = {
-    { "ms", 1000 }, { "s", APR_USEC_PER_SEC }, { "m", 60 * APR_USEC_PER_SEC }, { "h", 3600 * APR_USEC_PER_SEC },
-    { "d", 86400 * APR_USEC_PER_SEC }, { NULL, 0 }
+    { "ms", 1000 }, { "s", APR_USEC_PER_SEC }, { "m", 60 * APR_USEC_PER_SEC },
+    { "h", 3600 * APR_USEC_PER_SEC }, { "d", 86400 * APR_USEC_PER_SEC }, { NULL, 0 }
 };
 
 static const unit_t sizes[] = {
@@ -92,14 +92,14 @@ static const char *format_size(apr_pool_t *p, apr_int64_t n)
     return apr_psprintf(p, "%" APR_INT64_T_FMT "%s", n / best->factor, best->name);
 }
 
-static const char *accepted(apr_pool_t *p, const rp_option_t *o)
+const char *rp_option_accepts(apr_pool_t *p, const rp_option_t *o)
 {
     switch (o->type) {
     case RP_OPT_INT:
         return apr_psprintf(p, "a number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT, o->min, o->max);
     case RP_OPT_DURATION:
-        return apr_psprintf(p, "a duration with its unit (ms, s, m, h, d) from %s to %s", format_duration(p, o->min),
-                            format_duration(p, o->max));
+        return apr_psprintf(p, "a duration with its unit (ms, s, m, h, d) from %s to %s",
+                            format_duration(p, o->min), format_duration(p, o->max));
     case RP_OPT_SIZE:
         return apr_psprintf(p, "a size such as 64K, 512M or 2G, from %s to %s", format_size(p, o->min),
                             format_size(p, o->max));
@@ -121,7 +121,8 @@ static int set_number(const rp_option_t *o, char *field, const char *value)
         }
     }
     else {
-        if (!rp_parse_size(value, &size) || (o->type == RP_OPT_INT && !isdigit((unsigned char)value[strlen(value) - 1]))) {
+        if (!rp_parse_size(value, &size)
+            || (o->type == RP_OPT_INT && !isdigit((unsigned char)value[strlen(value) - 1]))) {
             return 0;
         }
         n = (apr_int64_t)size;
@@ -148,8 +149,11 @@ static int set_value(const rp_option_t *o, char *field, const char *value)
         *(int *)field = !strcasecmp(value, "on");
         return 1;
     case RP_OPT_STRING:
+        if (!*value) {
+            return 0;
+        }
         *(const char **)field = value;
-        return *value != '\0';
+        return 1;
     default:
         return set_number(o, field, value);
     }
@@ -177,10 +181,24 @@ const char *rp_option_set(apr_pool_t *p, const rp_option_t *table, void *target,
         return apr_psprintf(p, "unknown option '%s'; known are: %s", key, known_keys(p, table));
     }
     if (!eq && o->type != RP_OPT_FLAG) {
-        return apr_psprintf(p, "option '%s' needs a value: write %s=VALUE with %s", key, o->key, accepted(p, o));
+        return apr_psprintf(p, "option '%s' needs a value: write %s=VALUE with %s", key, o->key,
+                            rp_option_accepts(p, o));
     }
     if (!set_value(o, (char *)target + o->offset, eq ? apr_pstrdup(p, eq + 1) : "on")) {
-        return apr_psprintf(p, "%s=%s is not accepted; write %s", o->key, eq ? eq + 1 : "", accepted(p, o));
+        return apr_psprintf(p, "%s=%s is not accepted; write %s", o->key, eq ? eq + 1 : "",
+                            rp_option_accepts(p, o));
     }
     return NULL;
+}
+
+void rp_option_defaults(const rp_option_t *table, void *target)
+{
+    const rp_option_t *o;
+
+    for (o = table; o->key; o++) {
+        /* What is told in words (every string's, for which NULL stands) leaves the field as it is. */
+        if (o->type != RP_OPT_STRING) {
+            set_value(o, (char *)target + o->offset, o->dflt);
+        }
+    }
 }

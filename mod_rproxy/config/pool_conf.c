@@ -13,24 +13,11 @@
 
 #include "config/directives.h"
 
-#define MEMBER(field) offsetof(rp_member_conf_t, field)
+#define RP_OPTION(key, type, min, max, field, dflt, sentence) \
+    { key, type, min, max, offsetof(rp_member_conf_t, field), dflt, sentence },
 
 const rp_option_t rp_member_options[] = {
-    { "weight", RP_OPT_INT, 1, 256, MEMBER(weight), "1",
-      "Share of the requests, in proportion to the other members' weights." },
-    { "keep", RP_OPT_INT, 0, 10000, MEMBER(keep), "64",
-      "Idle connections that each child process keeps open to this member; 0 closes each after its response." },
-    { "idle", RP_OPT_DURATION, 0, 86400 * APR_USEC_PER_SEC, MEMBER(idle), "30s",
-      "An idle connection older than this is closed instead of used; keep it below the backend's own keep-alive "
-      "timeout." },
-    { "lifetime", RP_OPT_DURATION, 0, 30 * 86400 * APR_USEC_PER_SEC, MEMBER(lifetime), "1h",
-      "A connection older than this is not used again." },
-    { "retry", RP_OPT_DURATION, 0, 3600 * APR_USEC_PER_SEC, MEMBER(retry), "2s",
-      "After a failed attempt to connect, the member is skipped for this long." },
-    { "ca", RP_OPT_STRING, 0, 0, MEMBER(ca), "the system's trust store",
-      "PEM file with the certificates that may have signed an https member's certificate." },
-    { "verify", RP_OPT_FLAG, 0, 1, MEMBER(verify), "on",
-      "Whether an https member's certificate and name must verify; off is for tests." },
+#include "config/member_options.def"
     { NULL, RP_OPT_INT, 0, 0, 0, NULL, NULL }
 };
 
@@ -153,12 +140,7 @@ const char *rp_cmd_member(cmd_parms *cmd, void *dir, int argc, char *const argv[
     }
     m->url = argv[0];
     m->where = rp_where(cmd);
-    m->weight = 1;
-    m->keep = 64;
-    m->idle = apr_time_from_sec(30);
-    m->lifetime = apr_time_from_sec(3600);
-    m->retry = apr_time_from_sec(2);
-    m->verify = 1;
+    rp_option_defaults(rp_member_options, m);
     error = parse_url(cmd, m);
     for (i = 1; i < argc && !error; i++) {
         error = rp_option_set(cmd->pool, rp_member_options, m, argv[i]);

@@ -115,14 +115,11 @@ int rp_is_trusted(const rp_server_conf_t *conf, apr_sockaddr_t *peer)
     return 0;
 }
 
-#define LOCAL(field) offsetof(rp_store_local_conf_t, field)
-#define TERABYTE ((apr_int64_t)1024 * 1024 * 1024 * 1024)
+#define RP_OPTION(key, type, min, max, field, dflt, sentence) \
+    { key, type, min, max, offsetof(rp_store_local_conf_t, field), dflt, sentence },
 
 const rp_option_t rp_local_options[] = {
-    { "size", RP_OPT_SIZE, (apr_int64_t)RP_STORE_LOCAL_MIN, 16 * TERABYTE, LOCAL(size), "256M",
-      "The data file never grows beyond it." },
-    { "largest", RP_OPT_SIZE, 1024, 16 * TERABYTE, LOCAL(largest), "a quarter of size",
-      "Responses with a longer body are not stored." },
+#include "config/local_options.def"
     { NULL, RP_OPT_INT, 0, 0, 0, NULL, NULL }
 };
 

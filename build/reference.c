@@ -1,0 +1,160 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/* Prints docs/directives.md from the tables that the module itself is compiled from ("make reference"). */
+
+#include <stdio.h>
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "cache/store.h"
+#include "config/options.h"
+
+#define WIDTH 110
+
+typedef struct directive_t {
+    const char *name; /* as httpd registers it: a section begins with "<" */
+    const char *where, *syntax, *dflt, *example, *sentences;
+} directive_t;
+
+#define RP_DIRECTIVE(init, name, function, context, where, syntax, dflt, example, sentences) \
+    { name, where, syntax, dflt, example, sentences },
+
+static const directive_t directives[] = {
+#include "config/directives.def"
+};
+
+#define RP_OPTION(key, type, min, max, field, dflt, sentence) { key, type, min, max, 0, dflt, sentence },
+#define RP_OPTIONS_END { NULL, RP_OPT_INT, 0, 0, 0, NULL, NULL }
+
+static const rp_option_t member_options[] = {
+#include "config/member_options.def"
+    RP_OPTIONS_END
+};
+
+static const rp_option_t timeout_options[] = {
+#include "config/timeout_options.def"
+    RP_OPTIONS_END
+};
+
+static const rp_option_t local_options[] = {
+#include "config/local_options.def"
+    RP_OPTIONS_END
+};
+
+static const struct {
+    const char *directive;
+    const rp_option_t *options;
+} tables[] = {
+    { "RProxyMember", member_options },
+    { "RProxyTimeout", timeout_options },
+    { "RProxyCacheLocal", local_options },
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* A paragraph in lines of at most WIDTH; all but the first begin with indent blanks, where the first is already. */
+static void put_wrapped(const char *text, int indent)
+{
+    int column = indent;
+
+    while (*text) {
+        int len = (int)strcspn(text, " ");
+
+        if (column > indent && column + 1 + len > WIDTH) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        }
+        else if (column > indent) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", len, text);
+        column += len;
+        text += len;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static void put_line(apr_pool_t *p, const char *what, const char *value)
+{
+    printf("- ");
+    put_wrapped(apr_pstrcat(p, what, ": ", value, NULL), 2);
+}
+
+/* "<RProxyPool" is written <RProxyPool>. */
+static const char *title(apr_pool_t *p, const directive_t *d)
+{
+    return *d->name == '<' ? apr_pstrcat(p, "&lt;", d->name + 1, "&gt;", NULL) : d->name;
+}
+
+/* What a link to the title looks like: lower case, letters and digits only. */
+static const char *anchor(apr_pool_t *p, const directive_t *d)
+{
+    char *a = apr_pstrdup(p, *d->name == '<' ? d->name + 1 : d->name);
+    char *c;
+
+    for (c = a; *c; c++) {
+        *c |= 0x20;
+    }
+    return a;
+}
+
+static void put_options(apr_pool_t *p, const directive_t *d)
+{
+    const rp_option_t *o;
+    size_t i;
+
+    for (i = 0; i < COUNT(tables) && strcmp(tables[i].directive, d->name); i++) {
+    }
+    if (i == COUNT(tables)) {
+        return;
+    }
+    printf("\nOptions:\n\n");
+    for (o = tables[i].options; o->key; o++) {
+        printf("- ");
+        put_wrapped(apr_psprintf(p, "`%s=`: %s; default: %s. %s", o->key, rp_option_accepts(p, o), o->dflt,
+                                 o->sentence), 2);
+    }
+}
+
+static void put_directive(apr_pool_t *p, const directive_t *d)
+{
+    printf("\n## %s\n\n", title(p, d));
+    put_line(p, "Syntax", apr_pstrcat(p, "`", d->syntax, "`", NULL));
+    put_line(p, "Default", d->dflt);
+    put_line(p, "Where", d->where);
+    putchar('\n');
+    put_wrapped(d->sentences, 0);
+    put_options(p, d);
+    printf("\n```apache\n%s\n```\n", d->example);
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+    size_t i;
+
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&p, NULL) != APR_SUCCESS) {
+        return 1;
+    }
+    printf("# Directives\n\n");
+    put_wrapped("Every directive of mod_rproxy. This page is made from the tables that the module is compiled from; "
+                "`make reference` makes it anew. How the directives work together is in [the guide](guide.md).", 0);
+    putchar('\n');
+    put_wrapped("Durations are a number and one of `ms`, `s`, `m`, `h`, `d`. Sizes are a number of bytes, or a number "
+                "and one of `K`, `M`, `G` (powers of 1024). What stands in a virtual host or a `<Location>` wins over "
+                "what stands around it. A wrong value fails `apachectl configtest`, with a message that says what to "
+                "write instead.", 0);
+    putchar('\n');
+    for (i = 0; i < COUNT(directives); i++) {
+        printf("- [%s](#%s)\n", title(p, &directives[i]), anchor(p, &directives[i]));
+    }
+    for (i = 0; i < COUNT(directives); i++) {
+        put_directive(p, &directives[i]);
+    }
+    apr_terminate();
+    return 0;
+}
