@@ -26,7 +26,7 @@ sub show
     waitpid($perf, 0);
     Bench::Proc::forget($perf);
     my @report = `perf report -i $data --stdio --no-children -g none --sort dso,symbol 2>/dev/null`;
-    my @lines  = grep { /^\s+\d/ } @report;
+    my @lines  = map { /^(\s+\d.*?)[\s-]*$/ ? "$1\n" : () } @report;
     return print "no profile:\n", Bench::Proc::tail("$peer->{dir}/perf.output") unless @lines;
     splice(@lines, $SYMBOLS) if @lines > $SYMBOLS;
     print "profile of $peer->{name} ($load{url}), self:\n", @lines, "\n";
