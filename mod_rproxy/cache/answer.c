@@ -67,6 +67,7 @@ static int send_brigade(rp_request_t *rq, const rp_entry_t *entry)
     request_rec *r = rq->r;
     apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, ba);
+    apr_status_t rv;
 
     if (entry && entry->body_len > 0) {
         apr_bucket *body = entry->body.ptr ? apr_bucket_pool_create(entry->body.ptr, entry->body.len, r->pool, ba)
@@ -75,7 +76,9 @@ static int send_brigade(rp_request_t *rq, const rp_entry_t *entry)
         APR_BRIGADE_INSERT_TAIL(bb, body);
     }
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(ba));
-    if (ap_pass_brigade(r->output_filters, bb) != APR_SUCCESS) {
+    rv = ap_pass_brigade(r->output_filters, bb);
+    /* AP_FILTER_ERROR: a filter has answered instead, with 416 for one. */
+    if (rv != APR_SUCCESS && rv != AP_FILTER_ERROR) {
         r->connection->keepalive = AP_CONN_CLOSE;
     }
     return OK;

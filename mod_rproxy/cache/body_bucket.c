@@ -5,7 +5,7 @@
 /* Shared by the buckets that one is split into; start and length are the buckets' own, as of every shared bucket. */
 typedef struct body_t {
     apr_bucket_refcount refcount;
-    const rp_entry_t *entry;
+    rp_entry_t entry;
 } body_t;
 
 static const apr_bucket_type_t body_type;
@@ -28,7 +28,7 @@ static apr_status_t body_read(apr_bucket *b, const char **str, apr_size_t *len, 
     apr_status_t rv;
 
     (void)block;
-    rv = body->entry->store->ops->read(body->entry, (uint64_t)start, buf, &want);
+    rv = body->entry.store->ops->read(&body->entry, (uint64_t)start, buf, &want);
     if (rv == APR_SUCCESS && want == 0) {
         rv = APR_EOF;
     }
@@ -69,7 +69,7 @@ apr_bucket *rp_body_bucket_create(const rp_entry_t *entry, apr_bucket_alloc_t *l
     APR_BUCKET_INIT(b);
     b->free = apr_bucket_free;
     b->list = list;
-    body->entry = entry;
+    body->entry = *entry;
     b = apr_bucket_shared_make(b, body, 0, (apr_size_t)entry->body_len);
     b->type = &body_type;
     return b;

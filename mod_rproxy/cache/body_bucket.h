@@ -12,7 +12,7 @@
 
 #include "cache/store.h"
 
-/** @param entry  lives as long as the bucket, i.e. in the request's pool */
+/** @param entry  is copied: the bucket outlives the handler when the client is slower than the store */
 apr_bucket *rp_body_bucket_create(const rp_entry_t *entry, apr_bucket_alloc_t *list);
 
 #endif

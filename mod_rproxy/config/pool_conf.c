@@ -89,6 +89,7 @@ static const char *parse_unix(cmd_parms *cmd, rp_member_conf_t *m, const char *p
 static const char *parse_url(cmd_parms *cmd, rp_member_conf_t *m)
 {
     apr_uri_t uri;
+    uint64_t port = 0;
 
     if (!strncasecmp(m->url, "unix:", 5)) {
         return parse_unix(cmd, m, m->url + 5);
@@ -106,10 +107,11 @@ static const char *parse_url(cmd_parms *cmd, rp_member_conf_t *m)
     m->scheme = strcasecmp(uri.scheme, "https") ? RP_SCHEME_HTTP : RP_SCHEME_HTTPS;
     m->host = uri.hostname;
     m->authority = uri.hostinfo;
-    m->port = uri.port_str && *uri.port_str ? uri.port : m->scheme == RP_SCHEME_HTTPS ? 443 : 80;
-    if (m->port == 0) {
+    if (uri.port_str && *uri.port_str
+        && (!rp_parse_uint((rp_str_t){ uri.port_str, strlen(uri.port_str) }, 65536, &port) || port == 0 || port > 65535)) {
         return apr_psprintf(cmd->pool, "%s: write a port from 1 to 65535", m->url);
     }
+    m->port = (apr_port_t)(port ? port : m->scheme == RP_SCHEME_HTTPS ? 443 : 80);
     m->url = apr_psprintf(cmd->pool, "%s://%s", uri.scheme, uri.hostinfo);
     return NULL;
 }

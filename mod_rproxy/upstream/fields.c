@@ -7,6 +7,7 @@
 #include <httpd.h>
 #include <http_log.h>
 #include <http_protocol.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "log.h"
@@ -15,8 +16,41 @@
 
 APLOG_USE_MODULE(rproxy);
 
-/* Never from a client: they state what only this proxy can know. */
-static const char *const never_from_clients[] = { "Client-Cert", "Client-Cert-Chain", NULL };
+/* They state what only this proxy can know: never from a client. */
+static const char *const never_from_clients[] = {
+    "Client-Cert", "Client-Cert-Chain", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", NULL
+};
+
+/* Whether name is one of these but for an underscore: to a backend that makes variables of names (CGI, WSGI, PHP) both are
+ * the same, and it could take the client's. */
+static int is_alias(const char *name)
+{
+    const char *const *reserved;
+
+    if (!strchr(name, '_')) {
+        return 0;
+    }
+    for (reserved = never_from_clients; *reserved; reserved++) {
+        const char *a = name, *b = *reserved;
+
+        while (*a && (apr_tolower(*a) == apr_tolower(*b) || (*a == '_' && *b == '-'))) {
+            a++;
+            b++;
+        }
+        if (*a == *b) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int add_unless_alias(void *fields, const char *name, const char *value)
+{
+    if (!is_alias(name)) {
+        apr_table_addn(fields, name, value);
+    }
+    return 1;
+}
 
 /* httpd's core has refused or repaired conflicts of Content-Length and Transfer-Encoding; what still looks odd is
  * refused here, because a backend may read it otherwise than httpd's input filter does. */
@@ -57,7 +91,6 @@ int rp_request_fields(rp_request_t *rq)
 {
     request_rec *r = rq->r;
     rp_forwarded_t forwarded = { r->useragent_ip, rq->host, ap_http_scheme(r), rq->trusted };
-    const char *const *name;
 
     if (!read_framing(rq)) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, RPLOGNO(0402) "request with an unclear body length refused");
@@ -65,11 +98,11 @@ int rp_request_fields(rp_request_t *rq)
     }
     keep_upgrade(rq);
     rq->wants_trailers = rp_list_has(apr_table_get(r->headers_in, "TE"), "trailers") || r->connection->master;
-    rq->fields = apr_table_copy(r->pool, r->headers_in);
+    rq->fields = apr_table_make(r->pool, apr_table_elts(r->headers_in)->nelts + 8);
+    apr_table_do(add_unless_alias, rq->fields, r->headers_in, NULL);
     rp_hop_strip_known(rq->fields);
-    for (name = never_from_clients; *name; name++) {
-        apr_table_unset(rq->fields, *name);
-    }
+    apr_table_unset(rq->fields, "Client-Cert");
+    apr_table_unset(rq->fields, "Client-Cert-Chain");
     apr_table_unset(rq->fields, "Host");
     apr_table_unset(rq->fields, "Content-Length");
     if (!r->expecting_100 || rq->body == RP_BODY_NONE) {

@@ -27,7 +27,7 @@ typedef struct relay_t {
     apr_bucket_brigade *bb;
     uint64_t left;          /* of a body with Content-Length */
     rp_chunked_t *chunked;
-    int unflushed;          /* something was passed on since the last flush */
+    int unflushed;          /* the head, or something passed on since, may still sit in httpd's filters */
 } relay_t;
 
 /* What a look at the bytes in hand came to. */
@@ -129,7 +129,8 @@ static void insert_data(relay_t *relay, rp_str_t data)
     relay->unflushed = 1;
 }
 
-static void take_trailers(relay_t *relay)
+/* @return 0 when the trailer section is none: then nobody knows where the body really ended */
+static int take_trailers(relay_t *relay)
 {
     request_rec *r = relay->rq->r;
     rp_chunked_t *chunked = relay->chunked;
@@ -137,9 +138,12 @@ static void take_trailers(relay_t *relay)
     rp_head_t head;
     int i;
 
-    if (!chunked || chunked->trailer_len <= 2
-        || rp_trailers_parse(&head, chunked->trailer, chunked->trailer_len) != RP_PARSE_DONE || head.nfields == 0) {
-        return;
+    if (!chunked || chunked->trailer_len <= 2) {
+        return 1;
+    }
+    if (rp_trailers_parse(&head, chunked->trailer, chunked->trailer_len) != RP_PARSE_DONE) {
+        chunked->error = "malformed trailer section";
+        return 0;
     }
     trailers = apr_table_make(r->pool, head.nfields);
     for (i = 0; i < head.nfields; i++) {
@@ -151,6 +155,7 @@ static void take_trailers(relay_t *relay)
     if (relay->rq->wants_trailers) {
         r->trailers_out = rp_trailers_allowed(r->pool, trailers);
     }
+    return 1;
 }
 
 /* The whole body has been seen. */
@@ -159,9 +164,12 @@ static int finish(relay_t *relay)
     rp_request_t *rq = relay->rq;
     apr_bucket_alloc_t *ba = rq->r->connection->bucket_alloc;
 
-    take_trailers(relay);
     if (relay->tee) {
         relay->tee->end(relay->tee->ctx, 1);
+    }
+    if (rq->r->trailers_out && !apr_is_empty_table(rq->r->trailers_out)) {
+        /* Seeing the whole body at once, httpd would give it a Content-Length, which leaves no place for trailers. */
+        flush(relay);
     }
     APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_eos_create(ba));
     pass(relay);
@@ -170,13 +178,14 @@ static int finish(relay_t *relay)
 }
 
 /* A close-delimited response to an HTTP/1.0 client has no other sign of breaking off than a reset. */
-static void reset_client(rp_request_t *rq)
+static void reset_client(relay_t *relay)
 {
-    request_rec *r = rq->r;
+    request_rec *r = relay->rq->r;
     struct linger reset = { 1, 0 };
-    int fd = rp_client_fd(rq);
+    int fd = rp_client_fd(relay->rq);
 
     if (r->proto_num < HTTP_VERSION(1, 1) && !apr_table_get(r->headers_out, "Content-Length") && fd >= 0) {
+        flush(relay);
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         r->connection->aborted = 1;
     }
@@ -207,7 +216,7 @@ static int broken(relay_t *relay, apr_status_t rv)
     rp_drop_conn(rq);
     rp_fail(rq);
     r->connection->keepalive = AP_CONN_CLOSE;
-    reset_client(rq);
+    reset_client(relay);
     /* 502 is the one status by which httpd's filters know that the end is missing. */
     APR_BRIGADE_INSERT_TAIL(relay->bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, ba));
     APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_eos_create(ba));
@@ -228,7 +237,7 @@ static int client_gone(relay_t *relay)
 
 int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
 {
-    relay_t relay = { rq, tee, NULL, rq->response.framing.length, NULL, 0 };
+    relay_t relay = { .rq = rq, .tee = tee, .left = rq->response.framing.length, .unflushed = 1 };
 
     relay.bb = apr_brigade_create(rq->r->pool, rq->r->connection->bucket_alloc);
     if (rq->response.framing.body == RP_BODY_CHUNKED) {
@@ -243,10 +252,10 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
         piece_e piece = next_piece(&relay, &data);
         apr_status_t rv;
 
-        if (piece == PIECE_END) {
+        if (piece == PIECE_END && take_trailers(&relay)) {
             return finish(&relay);
         }
-        if (piece == PIECE_BAD) {
+        if (piece == PIECE_BAD || piece == PIECE_END) {
             return broken(&relay, APR_EGENERAL);
         }
         if (piece == PIECE_DATA) {

@@ -75,6 +75,16 @@ static step_e wait_for_client(rp_request_t *rq, apr_status_t *status)
     return waitees[1].got ? STEP_EARLY : STEP_OK;
 }
 
+/* httpd's input filter tells the client to go on only when it is asked to block. */
+static void send_continue(request_rec *r)
+{
+    int status = r->status;
+
+    r->status = HTTP_CONTINUE;
+    ap_send_interim_response(r, 0);
+    r->status = status;
+}
+
 static step_e read_client(rp_request_t *rq, apr_bucket_brigade *bb, apr_status_t *status)
 {
     /* Streams of HTTP/2 have no socket that could be waited for; their input filter does that itself. */
@@ -86,10 +96,14 @@ static step_e read_client(rp_request_t *rq, apr_bucket_brigade *bb, apr_status_t
         apr_brigade_cleanup(bb);
         *status = ap_get_brigade(rq->r->input_filters, bb, AP_MODE_READBYTES, block, PIECE);
         if (*status == APR_SUCCESS && !APR_BRIGADE_EMPTY(bb)) {
+            rq->r->expecting_100 = 0;
             return STEP_OK;
         }
         if (*status != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(*status)) {
             return STEP_CLIENT;
+        }
+        if (rq->r->expecting_100) {
+            send_continue(rq->r);
         }
         step = wait_for_client(rq, status);
         if (step != STEP_OK) {
