@@ -54,7 +54,8 @@ static const struct {
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* A paragraph in lines of at most WIDTH; all but the first begin with indent blanks, where the first is already. */
+/* A paragraph in lines of at most WIDTH; all but the first begin with indent blanks, where the first is
+ * already. */
 static void put_wrapped(const char *text, int indent)
 {
     int column = indent;
@@ -141,13 +142,14 @@ int main(void)
         return 1;
     }
     printf("# Directives\n\n");
-    put_wrapped("Every directive of mod_rproxy. This page is made from the tables that the module is compiled from; "
-                "`make reference` makes it anew. How the directives work together is in [the guide](guide.md).", 0);
+    put_wrapped("Every directive of mod_rproxy. This page is made from the tables that the module is compiled "
+                "from; `make reference` makes it anew. How the directives work together is in "
+                "[the guide](guide.md).", 0);
     putchar('\n');
-    put_wrapped("Durations are a number and one of `ms`, `s`, `m`, `h`, `d`. Sizes are a number of bytes, or a number "
-                "and one of `K`, `M`, `G` (powers of 1024). What stands in a virtual host or a `<Location>` wins over "
-                "what stands around it. A wrong value fails `apachectl configtest`, with a message that says what to "
-                "write instead.", 0);
+    put_wrapped("Durations are a number and one of `ms`, `s`, `m`, `h`, `d`. Sizes are a number of bytes, or a "
+                "number and one of `K`, `M`, `G` (powers of 1024). What stands in a virtual host or a "
+                "`<Location>` wins over what stands around it. A wrong value fails `apachectl configtest`, "
+                "with a message that says what to write instead.", 0);
     putchar('\n');
     for (i = 0; i < COUNT(directives); i++) {
         printf("- [%s](#%s)\n", title(p, &directives[i]), anchor(p, &directives[i]));

@@ -13,9 +13,10 @@ static int gcd(int a, int b)
     return a;
 }
 
-/* R. Tijdeman, "The chairman assignment problem" (1980): at place t, of the members that are behind their share of t by
- * 1/(2n-2) or more, take the one that would be first to fall behind by 1 - 1/(2n-2).  Nobody is ever ahead or behind by
- * more than that, which is the best that can be had.  All in whole numbers: shares times total, times 2n-2. */
+/* R. Tijdeman, "The chairman assignment problem" (1980): at place t, of the members that are behind their
+ * share of t by 1/(2n-2) or more, take the one that would be first to fall behind by 1 - 1/(2n-2).  Nobody is
+ * ever ahead or behind by more than that, which is the best that can be had.  All in whole numbers: shares
+ * times total, times 2n-2. */
 static int next_member(const int *weights, const unsigned *given, int n, apr_int64_t t, apr_int64_t total)
 {
     apr_int64_t d = n > 1 ? 2 * n - 2 : 1;
@@ -26,7 +27,8 @@ static int next_member(const int *weights, const unsigned *given, int n, apr_int
         apr_int64_t behind = weights[i] * t - given[i] * total;
 
         if (d * behind >= total
-            && (best < 0 || (d - 1 + d * given[i]) * weights[best] < (d - 1 + d * given[best]) * weights[i])) {
+            && (best < 0
+                || (d - 1 + d * given[i]) * weights[best] < (d - 1 + d * given[best]) * weights[i])) {
             best = i;
         }
     }

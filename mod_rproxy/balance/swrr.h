@@ -8,7 +8,8 @@
 
 /**
  * Fill seq with the order of smooth weighted round robin: over sum(weights)/gcd places each index appears in
- * proportion to its weight, and after any number of places each has got its share of them to within less than one.
+ * proportion to its weight, and after any number of places each has got its share of them to within less than
+ * one.
  * @param seq  room for sum(weights)/gcd entries
  * @return how many entries that is; with seq NULL only that
  */

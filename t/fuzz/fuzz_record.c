@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* Records as they lie in a store.  Whatever the bytes, decoding stays inside of them; and what was decoded comes back
- * from its own encoding as it was. */
+/* Records as they lie in a store.  Whatever the bytes, decoding stays inside of them; and what was decoded
+ * comes back from its own encoding as it was. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,8 +40,10 @@ static void check_same_fields(const apr_table_t *a, const apr_table_t *b)
 
     CHECK(x->nelts == y->nelts);
     for (i = 0; i < x->nelts; i++) {
-        CHECK(!strcmp(APR_ARRAY_IDX(x, i, apr_table_entry_t).key, APR_ARRAY_IDX(y, i, apr_table_entry_t).key));
-        CHECK(!strcmp(APR_ARRAY_IDX(x, i, apr_table_entry_t).val, APR_ARRAY_IDX(y, i, apr_table_entry_t).val));
+        const apr_table_entry_t *e = &APR_ARRAY_IDX(x, i, apr_table_entry_t);
+        const apr_table_entry_t *f = &APR_ARRAY_IDX(y, i, apr_table_entry_t);
+
+        CHECK(!strcmp(e->key, f->key) && !strcmp(e->val, f->val));
     }
 }
 

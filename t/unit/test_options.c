@@ -40,8 +40,9 @@ static void durations_are_a_number_and_one_unit(void **state)
 static void anything_else_is_no_duration(void **state)
 {
     static const char *const bad[] = {
-        "", "5", "s", "ms", "-1s", "+1s", " 1s", "1 s", "1s ", "1.5s", "1s30", "1min", "1us", "1w", "0x10s", "1e3s",
-        "9223372036854775807s", "9223372036854775808ms", "99999999999999999999s", "106751992d", "00", "1\xc2\xb5s",
+        "", "5", "s", "ms", "-1s", "+1s", " 1s", "1 s", "1s ", "1.5s", "1s30", "1min", "1us", "1w",
+        "0x10s", "1e3s", "9223372036854775807s", "9223372036854775808ms", "99999999999999999999s",
+        "106751992d", "00", "1\xc2\xb5s",
     };
     size_t i;
 
@@ -77,7 +78,8 @@ static void sizes_are_powers_of_1024(void **state)
 static void anything_else_is_no_size(void **state)
 {
     static const char *const bad[] = {
-        "", "K", "-1", "+1", " 1", "1 K", "1KB", "1KiB", "1T", "1.5G", "0x10", "9223372036854775808", "8589934592G",
+        "", "K", "-1", "+1", " 1", "1 K", "1KB", "1KiB", "1T", "1.5G", "0x10",
+        "9223372036854775808", "8589934592G",
     };
     size_t i;
 
@@ -151,9 +153,12 @@ static void messages_say_what_to_write(void **state)
         { "number=1K", "number=1K is not accepted; write a number from 1 to 256" },
         { "number=", "number= is not accepted; write a number from 1 to 256" },
         { "number=-1", "number=-1 is not accepted; write a number from 1 to 256" },
-        { "time=5", "time=5 is not accepted; write a duration with its unit (ms, s, m, h, d) from 1ms to 1d" },
-        { "time=0", "time=0 is not accepted; write a duration with its unit (ms, s, m, h, d) from 1ms to 1d" },
-        { "time=2d", "time=2d is not accepted; write a duration with its unit (ms, s, m, h, d) from 1ms to 1d" },
+        { "time=5",
+          "time=5 is not accepted; write a duration with its unit (ms, s, m, h, d) from 1ms to 1d" },
+        { "time=0",
+          "time=0 is not accepted; write a duration with its unit (ms, s, m, h, d) from 1ms to 1d" },
+        { "time=2d",
+          "time=2d is not accepted; write a duration with its unit (ms, s, m, h, d) from 1ms to 1d" },
         { "size=1", "size=1 is not accepted; write a size such as 64K, 512M or 2G, from 1K to 3G" },
         { "size=4G", "size=4G is not accepted; write a size such as 64K, 512M or 2G, from 1K to 3G" },
         { "flag=1", "flag=1 is not accepted; write on or off" },
@@ -225,12 +230,14 @@ static void every_default_that_is_a_value_is_accepted(void **state)
 
     (void)state;
     for (o = members; o->key; o++) {
-        const char *message = rp_option_set(pool, members, &member, apr_pstrcat(pool, o->key, "=", o->dflt, NULL));
+        const char *message =
+            rp_option_set(pool, members, &member, apr_pstrcat(pool, o->key, "=", o->dflt, NULL));
 
         assert_null(message);
     }
     for (o = timeouts; o->key; o++) {
-        const char *message = rp_option_set(pool, timeouts, &conf, apr_pstrcat(pool, o->key, "=", o->dflt, NULL));
+        const char *message =
+            rp_option_set(pool, timeouts, &conf, apr_pstrcat(pool, o->key, "=", o->dflt, NULL));
 
         assert_null(message);
     }

@@ -34,8 +34,13 @@ static rp_record_t response(void)
 static rp_record_t marker(void)
 {
     rp_record_t record = {
-        .kind = RP_RECORD_VARY, .key = "https://example.org/a?b=c", .vary = "accept", .selection = "", .reason = "",
-        .request_time = 1700000000, .response_time = 1700000001,
+        .kind = RP_RECORD_VARY,
+        .key = "https://example.org/a?b=c",
+        .vary = "accept",
+        .selection = "",
+        .reason = "",
+        .request_time = 1700000000,
+        .response_time = 1700000001,
     };
 
     return record;
@@ -49,8 +54,10 @@ static void assert_same_fields(const apr_table_t *a, const apr_table_t *b)
 
     assert_int_equal(x->nelts, y->nelts);
     for (i = 0; i < x->nelts; i++) {
-        assert_string_equal(APR_ARRAY_IDX(x, i, apr_table_entry_t).key, APR_ARRAY_IDX(y, i, apr_table_entry_t).key);
-        assert_string_equal(APR_ARRAY_IDX(x, i, apr_table_entry_t).val, APR_ARRAY_IDX(y, i, apr_table_entry_t).val);
+        assert_string_equal(APR_ARRAY_IDX(x, i, apr_table_entry_t).key,
+                            APR_ARRAY_IDX(y, i, apr_table_entry_t).key);
+        assert_string_equal(APR_ARRAY_IDX(x, i, apr_table_entry_t).val,
+                            APR_ARRAY_IDX(y, i, apr_table_entry_t).val);
     }
 }
 
@@ -153,7 +160,9 @@ static void the_bytes_are_the_same_on_every_host(void **state)
     rp_record_t record = marker();
     rp_str_t bytes = rp_record_encode(pool, &record);
     /* Little-endian whoever writes: other hosts read it, and a store outlives a program. */
-    static const unsigned char head[] = { '1', 'X', 'P', 'R', 2, 0, 0, 0, 0x00, 0xf1, 0x53, 0x65, 0, 0, 0, 0 };
+    static const unsigned char head[] = {
+        '1', 'X', 'P', 'R', 2, 0, 0, 0, 0x00, 0xf1, 0x53, 0x65, 0, 0, 0, 0
+    };
 
     (void)state;
     assert_true(bytes.len > sizeof(head));
@@ -216,7 +225,8 @@ static void a_status_that_is_no_final_one_is_none(void **state)
     }
 }
 
-/* Every 32-bit word of the record becomes other numbers in turn: whichever of them is a length, it no longer fits. */
+/* Every 32-bit word of the record becomes other numbers in turn: whichever of them is a length, it no longer
+ * fits. */
 static void damaged_lengths_never_lead_outside(void **state)
 {
     static const uint32_t numbers[] = { 0, 1, 0x7fffffff, 0x80000000u, 0xfffffffeu, 0xffffffffu };

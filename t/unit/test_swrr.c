@@ -14,9 +14,21 @@
 
 /* Weights end at the first 0. */
 static const int sets[][MAX_MEMBERS + 1] = {
-    { 1 }, { 256 }, { 1, 1 }, { 2, 1 }, { 5, 1, 1 }, { 256, 1 }, { 1, 256 }, { 256, 255 }, { 3, 3, 2 }, { 10, 20, 30 },
-    { 1, 2, 3, 4, 5, 6, 7, 8 }, { 256, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, { 100, 50, 25, 1 },
-    { 7, 7, 7, 7, 7 }, { 2, 2, 2, 1 },
+    { 1 },
+    { 256 },
+    { 1, 1 },
+    { 2, 1 },
+    { 5, 1, 1 },
+    { 256, 1 },
+    { 1, 256 },
+    { 256, 255 },
+    { 3, 3, 2 },
+    { 10, 20, 30 },
+    { 1, 2, 3, 4, 5, 6, 7, 8 },
+    { 256, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 },
+    { 100, 50, 25, 1 },
+    { 7, 7, 7, 7, 7 },
+    { 2, 2, 2, 1 },
     { 255, 253, 251, 241, 239, 233, 229, 227, 223, 211, 199, 197, 193, 191, 181, 179 },
 };
 
@@ -125,8 +137,8 @@ static void check_prefixes(const int *weights, int n)
         given[seq[place]]++;
         for (m = 0; m < n; m++) {
             if (!within_one(given[m], place + 1, weights[m], total)) {
-                print_error("after %u places member %d with weight %d of %u has %u\n", place + 1, m, weights[m], total,
-                            given[m]);
+                print_error("after %u places member %d with weight %d of %u has %u\n", place + 1, m,
+                            weights[m], total, given[m]);
                 fail();
             }
         }
