@@ -142,12 +142,12 @@ int main(void)
         return 1;
     }
     printf("# Directives\n\n");
-    put_wrapped("Every directive of mod_rproxy. This page is made from the tables that the module is compiled "
-                "from; `make reference` makes it anew. How the directives work together is in "
+    put_wrapped("Every directive of mod_rproxy. This page is made from the tables that the module is "
+                "compiled from; `make reference` makes it anew. How the directives work together is in "
                 "[the guide](guide.md).", 0);
     putchar('\n');
-    put_wrapped("Durations are a number and one of `ms`, `s`, `m`, `h`, `d`. Sizes are a number of bytes, or a "
-                "number and one of `K`, `M`, `G` (powers of 1024). What stands in a virtual host or a "
+    put_wrapped("Durations are a number and one of `ms`, `s`, `m`, `h`, `d`. Sizes are a number of bytes, or "
+                "a number and one of `K`, `M`, `G` (powers of 1024). What stands in a virtual host or a "
                 "`<Location>` wins over what stands around it. A wrong value fails `apachectl configtest`, "
                 "with a message that says what to write instead.", 0);
     putchar('\n');
