@@ -26,10 +26,10 @@ each_mpm {
         is($client->head('/')->body, '', 'HEAD has none');
     };
     part 'restarts and logs' => sub {
+        ok(eventually { $httpd->children == 2 }, 'the children are known');
         $httpd->graceful;
         is(get($httpd, '/')->status, 200, 'a graceful restart is waited for');
         ok($httpd->wait_access(qr{POST /}), 'the access log is read');
-        is(scalar $httpd->children, 2, 'the children are known');
     };
     is_deeply([$httpd->stop], [], 'a clean life has no complaints');
 };

@@ -32,7 +32,7 @@ use RP::Message;
 use RP::Place;
 use RP::Process;
 
-our @EXPORT_OK = qw(responds echoes);
+our @EXPORT_OK = qw(responds echoes as_asked asking);
 
 # Ready-made behaviours.
 
@@ -54,6 +54,44 @@ sub echoes
             qw(connection number method target version fields body_length body_digest);
         $c->respond($request, 200, ['Content-Type' => 'application/json', @fields], $json->encode(\%seen));
     };
+}
+
+# What the query asks for, as asking() writes it: fields by their names; status; body; size (so many bytes of a pattern);
+# revalidates (304 when If-None-Match has the ETag asked for).  The body is "answer N" otherwise, N the request's number,
+# which stands in X-Number as well.  Without a query it echoes.
+sub as_asked
+{
+    my $echo = echoes();
+    return sub {
+        my ($c, $request) = @_;
+        my ($query) = $request->target =~ /\?(.*)/ or return $echo->($c, $request);
+        my (%special, @fields);
+        for my $pair (split /&/, $query) {
+            my ($name, $value) = map { s/%([0-9A-F]{2})/chr hex $1/gier } split /=/, $pair, 2;
+            $name =~ /\A(?:status|body|size|revalidates|nothing)\z/ ? $special{$name} = $value
+                : push @fields, $name, defined $value ? $value : '';
+        }
+        my %field = @fields;
+        push @fields, 'X-Number', $request->number;
+        my $match = $request->field('If-None-Match');
+        if ($special{revalidates} && defined $match && index($match, $field{ETag}) >= 0) {
+            return $c->respond($request, 304, \@fields);
+        }
+        my $body = defined $special{body} ? $special{body} : 'answer ' . $request->number;
+        $body = substr "0123456789abcdef" x ($special{size} / 16 + 1), 0, $special{size} if $special{size};
+        return $c->respond($request, $special{status} || 200, \@fields, $body);
+    };
+}
+
+# A target that asks as_asked() for something.
+sub asking
+{
+    my ($path, @pairs) = @_;
+    my @query;
+    while (my ($name, $value) = splice @pairs, 0, 2) {
+        push @query, "$name=" . ($value =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ger);
+    }
+    return "$path?" . join '&', @query;
 }
 
 # tls => { cert => FILE, key => FILE, ca => FILE of clients' CAs }, unix => PATH

@@ -202,6 +202,7 @@ sub stop
     my $status = RP::Process->stop($pid, 'TERM', 2 * $RP::Stream::PATIENCE);
     $self->_forget;
     my @complaints = $self->{sanitizer}->reports;
+    push @complaints, grep { /: runtime error:|AddressSanitizer/ } split /\n/, $self->error_log;
     push @complaints, 'httpd had to be killed' if !defined $status;
     push @complaints, "httpd ended with status $status" if $status;
     if (!$self->{expect_kills}) {
@@ -224,6 +225,9 @@ sub pid { $_[0]{pid} }
 sub root { $_[0]{root} }
 sub port { $_[0]{listen}[$_[1] || 0] }
 sub mpm { $_[0]{mpm} }
+
+# Nonzero when it runs under a sanitizer, which takes memory of its own.
+sub sanitized { !!@{ $_[0]{sanitizer}{preload} } }
 
 # Process numbers of its children.
 sub children

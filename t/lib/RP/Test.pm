@@ -17,7 +17,7 @@ use Exporter ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-use RP::Backend qw(responds echoes);
+use RP::Backend qw(responds echoes as_asked asking);
 use RP::Client;
 use RP::Httpd;
 use RP::Place;
@@ -25,7 +25,7 @@ use RP::Stream;
 use RP::TLS;
 
 our @EXPORT = (@Test::More::EXPORT,
-    qw(each_mpm one_mpm part httpd backend client get head post request pool eventually responds echoes command));
+    qw(each_mpm one_mpm part httpd backend client get head post request pool eventually responds echoes as_asked asking command));
 
 sub import
 {

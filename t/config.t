@@ -1,0 +1,134 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+
+# What is wrong in a configuration fails configtest with file, line, what is wrong and what to write instead.
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use RP::Test;
+
+my $pool = pool(app => 'http://127.0.0.1:9');
+
+# name of the case, configuration (the line that is to blame begins with "!"), what the message names, what it advises
+my @wrong = (
+    ['a route to an unknown pool', "!RProxyPass / shop\n", qr/shop/, qr/RProxyPool/],
+    ['a route to an unknown pool in a section', "$pool<Location /a>\n!RProxyPass shop\n</Location>\n", qr/shop/, qr/known pools are: app/],
+    ['a pool without members', "!<RProxyPool empty>\n</RProxyPool>\nRProxyPass / empty\n", qr/empty/, qr/RProxyMember/],
+    ['two routes for one path', "${pool}RProxyPass /a app\n!RProxyPass /a app\n", qr{/a}, qr/line \d+|:\d+/],
+    ['two routes for one path in two ways', "${pool}RProxyPass /a app\n<Location /a/>\n!RProxyPass app/base\n</Location>\n",
+        qr{/a}, qr/line \d+|:\d+/],
+    ['a pool that stands twice', "$pool!<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n", qr/app/, qr/another name/],
+    ['a pool called none', "!<RProxyPool none>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n", qr/none/, qr/name/],
+    ['a pool without a name', "!<RProxyPool>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n", qr/RProxyPool/, qr/name|NAME/],
+    ['a misspelt option of a member', member('http://127.0.0.1:9 weigth=2'), qr/weigth/, qr/weight/],
+    ['a weight of 0', member('http://127.0.0.1:9 weight=0'), qr/weight=0/, qr/1 to 256/],
+    ['a weight above 256', member('http://127.0.0.1:9 weight=257'), qr/weight=257/, qr/1 to 256/],
+    ['a weight that is a word', member('http://127.0.0.1:9 weight=heavy'), qr/heavy/, qr/1 to 256/],
+    ['a duration without its unit', member('http://127.0.0.1:9 idle=30'), qr/idle=30/, qr/\bms\b.*\bs\b/],
+    ['a member that stands twice', "<RProxyPool app>\nRProxyMember http://127.0.0.1:9\n!RProxyMember http://127.0.0.1:9\n</RProxyPool>\n",
+        qr/127\.0\.0\.1:9/, qr/weight=/],
+    ['a member of another scheme', member('ftp://127.0.0.1'), qr/ftp/, qr{http://HOST}],
+    ['a member without a scheme', member('127.0.0.1:9'), qr/127\.0\.0\.1:9/, qr{http://HOST}],
+    ['a member with a path', member('http://127.0.0.1:9/base'), qr{/base}, qr/RProxyPass/],
+    ['a member with a port beyond 65535', member('http://127.0.0.1:70000'), qr/70000/, qr/65535|http:/],
+    ['a Unix socket with a relative path', member('unix:run/x.sock'), qr/unix:/, qr/absolute/],
+    ['a CA file that is not there', member('https://127.0.0.1:9 ca=/nonexistent/ca.pem'), qr{/nonexistent/ca.pem}, qr/PEM/],
+    ['a CA file for a member without TLS', member('http://127.0.0.1:9 verify=off'), qr/verify/, qr/https/],
+    ['a member outside of a pool', "!RProxyMember http://127.0.0.1:9\n", qr/RProxyMember/, qr/<RProxyPool/],
+    ['a URL in place of a pool', "!RProxyPass / http://127.0.0.1:9/\n", qr{http://127\.0\.0\.1:9}, qr/RProxyMember/],
+    ['a route without a path', "$pool!RProxyPass app\n", qr/RProxyPass/, qr{/PATH}],
+    ['a route with a path inside of a Location', "$pool<Location /a>\n!RProxyPass /a app\n</Location>\n", qr/section/, qr/RProxyPass POOL/],
+    ['a path that does not begin with a slash', "$pool!RProxyPass a app\n", qr/RProxyPass a/, qr{'/'}],
+    ['a route in a Directory', "$pool<Directory />\n!RProxyPass app\n</Directory>\n", qr/RProxyPass/, qr/Directory/],
+    ['a base path behind a pattern', "$pool<LocationMatch ^/a>\n!RProxyPass app/base\n</LocationMatch>\n", qr/base/, qr/<Location/],
+    ['a timeout that nobody knows', "!RProxyTimeout conect=5s\n", qr/conect/, qr/connect/],
+    ['a timeout without its unit', "!RProxyTimeout connect=5\n", qr/connect=5/, qr/\bms\b/],
+    ['an unknown coding', "!RProxyCompress lzma\n", qr/lzma/, qr/zstd.*br.*gzip|gzip.*br.*zstd/],
+    ['a level that a coding does not have', "!RProxyCompressLevel gzip=10\n", qr/gzip=10/, qr/\b9\b/],
+    ['a least size that is none', "!RProxyCompressMin small\n", qr/small/, qr/64K|1K|size/],
+    ['a store smaller than it can be', "!RProxyCacheLocal \@ROOT\@/cache size=1K\n", qr/size=1K/, qr/4M/],
+    ['a store without a folder', "!RProxyCacheLocal size=64M\n", qr/RProxyCacheLocal/, qr/DIR/],
+    ['a store inside of a virtual host', "<VirtualHost *:80>\n!RProxyCacheLocal \@ROOT\@/cache\n</VirtualHost>\n", qr/RProxyCacheLocal/, qr/VirtualHost/],
+    ['leave to store what nobody knows', "!RProxyCacheAllow everything\n", qr/everything/, qr/authorization.*set-cookie/],
+    ['a cache neither on nor off', "!RProxyCache maybe\n", qr/RProxyCache/, qr/On or Off/i],
+    ['client certificates maybe', "!RProxyClientCert maybe\n", qr/maybe/, qr/chain/],
+    ['trust in no address', "!RProxyTrust everybody\n", qr/everybody/, qr{10\.0\.0\.0/8}],
+    ['a name of two words', "!RProxyName \"my proxy\"\n", qr/my proxy/, qr/one word/],
+);
+
+sub member { return "<RProxyPool app>\n!RProxyMember $_[0]\n</RProxyPool>\n" }
+
+one_mpm {
+    for my $case (@wrong) {
+        my ($name, $config, $names, $advises) = @$case;
+        part $name => sub {
+            my $httpd = RP::Httpd->new(mpm => $RP::Test::mpm);
+            $httpd->configure($config);
+            my $conf = RP::Place->read_file($httpd->root . '/httpd.conf');
+            my @lines = split /\n/, $conf;
+            my ($line) = grep { $lines[$_ - 1] =~ /^!/ } 1 .. @lines;
+            $conf =~ s/^!//m;
+            RP::Place->write_file($httpd->root . '/httpd.conf', $conf);
+
+            my ($status, $output) = $httpd->configtest;
+            isnt($status, 0, 'configtest fails');
+            like($output, qr/httpd\.conf/, 'the file is named');
+            like($output, qr/line $line\b|httpd\.conf:$line\b/, 'the line is named');
+            like($output, $names, 'what is wrong is named');
+            like($output, $advises, 'and what to write instead');
+        };
+    }
+};
+
+my @right = (
+    ['the smallest useful one', "${pool}RProxyPass / app\n"],
+    ['a pool that is defined behind its use', "RProxyPass / app\n$pool"],
+    ['a pool of the main server in a virtual host', "$pool<VirtualHost *:80>\nRProxyPass / app\n</VirtualHost>\n"],
+    ['the same path in two virtual hosts', "$pool<VirtualHost *:80>\nServerName a\nRProxyPass / app\n</VirtualHost>\n"
+        . "<VirtualHost *:80>\nServerName b\nRProxyPass / app\n</VirtualHost>\n"],
+    ['every directive', <<'CONF'],
+RProxyName edge
+RProxyTrust 10.0.0.0/8 2001:db8::/32 192.0.2.1
+RProxyCacheLocal @ROOT@/cache size=64M largest=8M
+<RProxyPool app>
+    RProxyMember http://127.0.0.1:9 weight=3 keep=10 idle=10s lifetime=5m retry=500ms
+    RProxyMember https://localhost:9 verify=off
+    RProxyMember https://[::1]:9 ca=@ROOT@/ca.pem
+    RProxyMember unix:/run/app.sock
+</RProxyPool>
+RProxyPass /a app
+RProxyPass /b app/base
+RProxyPass /a/static none
+RProxyTimeout connect=1s first-byte=2m idle=1h
+<Location /c>
+    RProxyPass app/
+    RProxyPreserveHost off
+    RProxyTimeout idle=100ms
+    RProxyClientCert chain
+    RProxyCache on
+    RProxyCacheEarly on
+    RProxyCacheAllow authorization set-cookie
+    RProxyCompress zstd br gzip
+    RProxyCompressTypes text/* application/json
+    RProxyCompressMin 2K
+    RProxyCompressLevel gzip=6 br=5 zstd=3
+</Location>
+<LocationMatch "^/d/\d+$">
+    RProxyPass app
+    RProxyCache off
+    RProxyCompress off
+    RProxyCacheAllow none
+    RProxyClientCert on
+</LocationMatch>
+CONF
+);
+
+one_mpm {
+    for my $case (@right) {
+        my ($name, $config) = @$case;
+        my $httpd = RP::Httpd->new(mpm => $RP::Test::mpm, config => $config);
+        RP::Place->write_file($httpd->root . '/ca.pem', RP::Place->read_file(RP::TLS->authority->cert));
+        my ($status, $output) = $httpd->configtest;
+        is($status, 0, "$name passes") or diag($output);
+    }
+};
+
+done_testing;
