@@ -1,7 +1,17 @@
 mod_rproxy_la_SOURCES += %D%/cache.h %D%/serve.c %D%/lookup.h %D%/lookup.c %D%/answer.h %D%/answer.c %D%/save.h \
 	%D%/save.c %D%/fetch.h %D%/fetch.c %D%/body_bucket.h %D%/body_bucket.c %D%/local.h %D%/local.c
 librpcore_la_SOURCES += %D%/record.h %D%/record.c
-librpcore_la_SOURCES += %D%/store.h %D%/store_local.h %D%/store_local.c %D%/store_local_prepare.c %D%/store_local_read.c %D%/store_local_remove.c %D%/store_local_room.c %D%/store_local_state.c %D%/store_local_write.c
+librpcore_la_SOURCES += %D%/store.h %D%/store_local.h %D%/store_local.c %D%/store_local_prepare.c \
+	%D%/store_local_state.c %D%/store_local_read.c %D%/store_local_write.c %D%/store_local_remove.c \
+	%D%/store_local_room.c
+
+check_PROGRAMS += t/unit/test_store_local t/unit/test_store_local_prepare t/unit/test_store_local_crash
+t_unit_test_store_local_SOURCES = t/unit/test_store_local.c t/unit/store_local_util.h
+t_unit_test_store_local_LDADD = $(UNIT_LDADD)
+t_unit_test_store_local_prepare_SOURCES = t/unit/test_store_local_prepare.c t/unit/store_local_util.h
+t_unit_test_store_local_prepare_LDADD = $(UNIT_LDADD)
+t_unit_test_store_local_crash_SOURCES = t/unit/test_store_local_crash.c t/unit/store_local_util.h
+t_unit_test_store_local_crash_LDADD = $(UNIT_LDADD)
 
 check_PROGRAMS += t/unit/test_record
 t_unit_test_record_SOURCES = t/unit/test_record.c

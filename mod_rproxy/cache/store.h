@@ -3,13 +3,13 @@
 /**
  * What a store is: a place that keeps response records with their bodies under 32-byte keys.
  *
- * A store knows nothing of HTTP.  It keeps an opaque record (what cache/record.c encodes) and a body, which may be
- * 1 GiB and never sits in memory as a whole: it is written and read in pieces.  store_local.c (LMDB) is the
- * host's, shared by all child processes; the farm's Redis is the second one behind the same face.
+ * A store knows nothing of HTTP.  It keeps an opaque record (what cache/record.c encodes) and a body, which
+ * may be 1 GiB and never sits in memory as a whole: it is written and read in pieces.  store_local.c (LMDB)
+ * is the host's, shared by all child processes; the farm's Redis is the second one behind the same face.
  *
- * The promise to the caller: no call fails a request.  Whatever goes wrong is a miss (APR_NOTFOUND) or a store
- * that did not happen (any other error), is logged by the store at most once a minute per kind, and what is found
- * is whole: a body is complete when its entry can be found at all.
+ * The promise to the caller: no call fails a request.  Whatever goes wrong is a miss (APR_NOTFOUND) or a
+ * store that did not happen (any other error), is logged by the store at most once a minute per kind, and
+ * what is found is whole: a body is complete when its entry can be found at all.
  *
  * A key is two halves of 16 bytes: the primary key's hash and the variant's.  All variants of a URL share the
  * first half, so that they lie side by side.
@@ -23,12 +23,13 @@
 #include "http/http.h"
 
 #define RP_KEY_HALF 16
-#define RP_KEY_LEN (2 * RP_KEY_HALF)
+#define RP_KEY_LEN  (2 * RP_KEY_HALF)
 
 /** Bodies up to this many bytes are kept beside their record and come with it. */
 #define RP_STORE_INLINE 8192
-/** Larger ones are kept in chunks of this size; with LMDB's page header exactly 16 pages. */
-#define RP_STORE_CHUNK (65536 - 16)
+/** A good size of buffer for reading and writing larger ones; a whole number of what the local store keeps
+ * together. */
+#define RP_STORE_CHUNK 65280
 
 typedef struct rp_store_t rp_store_t;
 typedef struct rp_store_writer_t rp_store_writer_t;
@@ -37,10 +38,10 @@ typedef struct rp_store_writer_t rp_store_writer_t;
 typedef struct rp_entry_t {
     rp_store_t *store;
     unsigned char key[RP_KEY_LEN];
-    uint64_t object;   /* identifies this very body: a replaced entry has another */
+    uint64_t object; /* identifies this very body: a replaced entry has another */
     rp_str_t record;
     uint64_t body_len;
-    rp_str_t body;     /* the whole body when body_len <= RP_STORE_INLINE; else ptr is NULL: use read() */
+    rp_str_t body; /* the whole body when body_len <= RP_STORE_INLINE; else ptr is NULL: use read() */
 } rp_entry_t;
 
 /** What a store is made of; one static table per kind of store. */
@@ -51,21 +52,27 @@ typedef struct rp_store_ops_t {
     apr_status_t (*get)(rp_store_t *s, const unsigned char key[RP_KEY_LEN], apr_pool_t *p, rp_entry_t *entry);
 
     /**
-     * Copy body bytes from offset into buf, at most *len and at most up to a chunk's end; *len becomes what was copied.
-     * Holds no lock and pins nothing between calls. @return APR_NOTFOUND when the body is gone (evicted, replaced)
+     * Copy body bytes from offset into buf, at most *len; *len becomes what was copied: fewer when the body
+     * ends or the store has had enough for one call, 0 only at or behind the body's end. Holds no lock and
+     * pins nothing between calls. @return APR_NOTFOUND when the body is gone (evicted, replaced), which can
+     * happen between any two calls
      */
     apr_status_t (*read)(const rp_entry_t *entry, uint64_t offset, char *buf, apr_size_t *len);
 
     /**
-     * Begin a new entry, to replace one of the same key at commit.  Not visible before.  The writer lives in p and is
-     * aborted by p's cleanup when neither commit() nor abort() was called.
-     * @param expected_len  the body's length, or UINT64_MAX when unknown
+     * Begin a new entry, to replace one of the same key at commit.  Not visible before.  The writer lives in
+     * p and is aborted by p's cleanup when neither commit() nor abort() was called.
+     * @param expected_len  the body's length, or UINT64_MAX when unknown; commit() fails when it turns out
+     * otherwise
      * @return APR_SUCCESS; APR_ENOSPC when it is larger than the store's largest object
      */
-    apr_status_t (*begin)(rp_store_t *s, const unsigned char key[RP_KEY_LEN], uint64_t expected_len, apr_pool_t *p,
-                          rp_store_writer_t **writer);
+    apr_status_t (*begin)(rp_store_t *s, const unsigned char key[RP_KEY_LEN], uint64_t expected_len,
+                          apr_pool_t *p, rp_store_writer_t **writer);
 
-    /** Append to the body. After an error the writer is aborted and further calls do nothing but return it. */
+    /**
+     * Append to the body.  Takes time (a write transaction) once in RP_STORE_CHUNK bytes.  After an error the
+     * writer is aborted and further calls do nothing but return it.
+     */
     apr_status_t (*write)(rp_store_writer_t *w, const char *data, apr_size_t len);
 
     /**
@@ -77,14 +84,15 @@ typedef struct rp_store_ops_t {
     /** Forget what was begun, and the chunks already written. */
     void (*abort)(rp_store_writer_t *w);
 
-    /** Put another record in front of the same body, if the entry still is that object. @return APR_NOTFOUND if not */
+    /** Put another record in front of the same body. @return APR_NOTFOUND when the entry is another by now */
     apr_status_t (*update)(const rp_entry_t *entry, rp_str_t record, apr_time_t expires);
 
     /** Remove one entry. @return APR_SUCCESS also when there was none */
     apr_status_t (*remove)(rp_store_t *s, const unsigned char key[RP_KEY_LEN]);
 
     /** Remove every entry whose key begins with primary; *count is how many. */
-    apr_status_t (*remove_primary)(rp_store_t *s, const unsigned char primary[RP_KEY_HALF], apr_uint64_t *count);
+    apr_status_t (*remove_primary)(rp_store_t *s, const unsigned char primary[RP_KEY_HALF],
+                                   apr_uint64_t *count);
 } rp_store_ops_t;
 
 struct rp_store_t {
@@ -94,9 +102,9 @@ struct rp_store_t {
 /* ------------------------------------------------------------------ store_local.c */
 
 typedef struct rp_store_local_conf_t {
-    const char *dir;    /* absolute; created with mode 0700 when missing */
-    apr_uint64_t size;  /* bytes: the data file never grows beyond it; at least RP_STORE_LOCAL_MIN */
-    apr_uint64_t largest; /* bytes of the largest body kept; 0: a quarter of size */
+    const char *dir;      /* absolute; created with mode 0700 when missing */
+    apr_uint64_t size;    /* bytes: the data file never grows beyond it; at least RP_STORE_LOCAL_MIN */
+    apr_uint64_t largest; /* of the largest body kept; 0: a quarter of size; never more than about half */
 } rp_store_local_conf_t;
 
 #define RP_STORE_LOCAL_MIN ((apr_uint64_t)4 * 1024 * 1024)
@@ -105,35 +113,46 @@ typedef struct rp_store_local_conf_t {
 typedef void (*rp_store_log_fn)(void *ctx, int level, apr_status_t rv, const char *text);
 
 /**
- * Called once, by the parent process at start (as root, before children exist): creates the directory, gives it
- * to uid:gid (-1: leave), sets aside a data file that is foreign, damaged, of another version, or left by a crash of
- * the machine (which LMDB without fsync does not survive: another boot without a clean mark), and closes it again.
+ * Called by the parent process at every start and graceful restart (as root; the store not open in this
+ * process): creates the directory, gives it and its files to uid:gid (-1: leave) and sees that the data file
+ * can be worked with. One that is foreign, damaged or of another version is set aside as data.mdb.bad-TIME
+ * (one of them is kept); one left by a crash of the machine (which LMDB without fsync does not survive:
+ * another boot without a seal), or larger than conf->size, is begun anew.  Children of before a graceful
+ * restart that still have the old file go on with it, unharmed. The work is done by a forked process of that
+ * user, so that root touches nothing of what the user may have put there and no damaged file can crash the
+ * caller. A directory that has other things in it, or that others may write to, is refused.
  * @return APR_SUCCESS, or the error with *error telling what and which path
  */
-apr_status_t rp_store_local_prepare(const rp_store_local_conf_t *conf, int uid, int gid, apr_pool_t *p, const char **error,
-                                    rp_store_log_fn log, void *ctx);
+apr_status_t rp_store_local_prepare(const rp_store_local_conf_t *conf, int uid, int gid, apr_pool_t *p,
+                                    const char **error, rp_store_log_fn log, void *ctx);
 
 /**
- * Open the store in this process (each child, after the fork; LMDB must not be carried across one).  Closed by p's cleanup.
+ * Open the store in this process (each child, after the fork; LMDB must not be carried across one).  Closed
+ * by p's cleanup; entries and writers must not be used after that.  A second open of the same directory in
+ * one process fails: LMDB's locks are the process's, and closing the one would drop those of the other.
  * @param p  a pool of the process's life
+ * @return APR_SUCCESS; an error (logged) when it was not prepared in this boot or its files were replaced
  */
-apr_status_t rp_store_local_open(const rp_store_local_conf_t *conf, apr_pool_t *p, rp_store_log_fn log, void *ctx,
-                                 rp_store_t **store);
+apr_status_t rp_store_local_open(const rp_store_local_conf_t *conf, apr_pool_t *p, rp_store_log_fn log,
+                                 void *ctx, rp_store_t **store);
 
-/** Called by the parent on its way out, after its children: sync the file and mark it clean, so that it survives a reboot. */
+/**
+ * Called by the parent on its way out, after its children: sync the file and mark it sealed, so that it
+ * survives a reboot.  Does nothing while any process has it open.
+ */
 void rp_store_local_seal(const rp_store_local_conf_t *conf);
 
 /**
- * Housekeeping, a few ms at most: expired entries, chunks of writers that died, readers that died.  Called by one child
- * now and then; also called by the store itself before it evicts.
+ * Housekeeping, a few ms at most: expired entries, chunks of writers that died, readers that died.  Called
+ * now and then (a second or so) by any child; several at once do no harm.  Evicting does not depend on it.
  */
 void rp_store_local_sweep(rp_store_t *s, apr_time_t now);
 
-/** Figures for status: entries, bytes in use (of size). */
+/** Figures for status, of all processes. */
 typedef struct rp_store_local_stats_t {
     apr_uint64_t entries;
-    apr_uint64_t bytes;
-    apr_uint64_t evictions;
+    apr_uint64_t bytes;     /* in use, of size; it is kept below about 80 % (small) to 94 % (large) of that */
+    apr_uint64_t evictions; /* since the data file was made */
 } rp_store_local_stats_t;
 apr_status_t rp_store_local_stats(rp_store_t *s, rp_store_local_stats_t *out);
 

@@ -1,0 +1,288 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * Private to the files of the local store (store_local*.c) and their tests.
+ *
+ * One LMDB environment per directory, opened by every child process.  Its named databases:
+ *
+ *   entries  key[32] -> rp_local_head_t, record, and the body when it is small
+ *   chunks   object id, index (both big endian) -> one page's worth of a large body
+ *   order    sequence -> rp_local_row_t: the hand of the clock goes along here, oldest first
+ *   pending  object id -> rp_local_owner_t: chunks of a writer that has not committed
+ *   garbage  object id -> nothing: chunks that nobody needs any more, freed a few at a time
+ *   meta     "state" -> rp_local_meta_t
+ *
+ * A chunk fills exactly one page (LMDB's overflow page less its header), because LMDB finds room for a value
+ * of several pages only where as many free ones lie side by side; in a store that is always full, after some
+ * hours of small and large objects, they do not, and every write would first search the whole list of free
+ * pages.
+ *
+ * Room is measured in LMDB's own page counts, which are exact and cost nothing; nothing is accounted for by
+ * hand, so nothing can drift when a process dies.
+ *
+ * Directory:  data.mdb, lock.mdb (LMDB's), state (format, boot id, whether sealed), touched (the clock's
+ * marks), damaged (a process found the data file unsound; the next prepare sets it aside), data.mdb.bad-TIME.
+ */
+#ifndef RP_STORE_LOCAL_H
+#define RP_STORE_LOCAL_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <syslog.h>
+#include "cache/store.h"
+
+/** Changes with any change of what is on disk; another one is set aside by prepare. */
+#define RP_LOCAL_FORMAT 1
+
+/** Slots in lock.mdb: threads that read at the same instant, over all processes. 64 bytes each. */
+#define RP_LOCAL_READERS 4096
+
+/** Idle read transactions kept per process. */
+#define RP_LOCAL_IDLE 64
+
+/** The clock's marks: one byte for each object id modulo this. */
+#define RP_LOCAL_MARKS (1024 * 1024)
+
+/** Room before the marks in the file `touched`: counters shared by all processes. */
+#define RP_LOCAL_MARKS_AT 4096
+
+/** Records are HTTP header sections: what is longer than this is refused. */
+#define RP_LOCAL_RECORD_MAX (256 * 1024)
+
+/** What make_room() says when deleting alone did not make enough of it; not one of LMDB's codes. */
+#define RP_LOCAL_SHORT (-1)
+
+enum { RP_DB_ENTRIES, RP_DB_CHUNKS, RP_DB_ORDER, RP_DB_PENDING, RP_DB_GARBAGE, RP_DB_META, RP_NDBS };
+
+#define RP_LOCAL_HEAD_MAGIC 0x52504C31u
+
+typedef struct rp_local_head_t {
+    uint32_t magic;
+    uint32_t record_len;
+    uint64_t object;
+    uint64_t sequence; /* of its row in `order`; an entry that was given another turn is elsewhere by now */
+    uint64_t body_len;
+    int64_t expires;
+} rp_local_head_t;
+
+typedef struct rp_local_row_t {
+    unsigned char key[RP_KEY_LEN];
+    uint64_t object;
+    int64_t expires; /* a hint: the entry's own counts */
+} rp_local_row_t;
+
+typedef struct rp_local_owner_t {
+    uint64_t start; /* when the process began, as /proc/PID/stat has it; 0 when unknown */
+    int64_t begun;
+    int32_t pid;
+    int32_t unused;
+} rp_local_owner_t;
+
+typedef struct rp_local_meta_t {
+    uint32_t format;
+    uint32_t chunk;
+    uint64_t next; /* the next object id or sequence */
+} rp_local_meta_t;
+
+/** In the first page of `touched`; changed with atomic operations only. */
+typedef struct rp_local_shared_t {
+    uint64_t evictions;
+} rp_local_shared_t;
+
+/** Kinds of trouble, each logged at most once a minute. */
+typedef enum rp_local_kind_e {
+    RP_LOG_READ,
+    RP_LOG_WRITE,
+    RP_LOG_FULL,
+    RP_LOG_UNSOUND,
+    RP_LOG_DAMAGED,
+    RP_LOG_KINDS
+} rp_local_kind_e;
+
+typedef struct rp_local_reader_t {
+    MDB_txn *txn;
+    MDB_cursor *chunks; /* NULL until a large body is read */
+} rp_local_reader_t;
+
+typedef struct rp_local_slot_t {
+    rp_local_reader_t *reader;
+    char apart[64 - sizeof(void *)];
+} rp_local_slot_t;
+
+typedef struct rp_local_t {
+    rp_store_t store; /* first: what callers hold */
+    const char *dir;
+    uint64_t largest;
+    MDB_env *env;
+    MDB_dbi dbi[RP_NDBS];
+    rp_store_log_fn log;
+    void *log_ctx;
+    apr_time_t logged[RP_LOG_KINDS];
+
+    size_t page;        /* bytes */
+    size_t chunk;       /* bytes of a body in one page */
+    size_t batch;       /* chunks in one write transaction */
+    uint64_t pages;     /* the map's */
+    uint64_t high;      /* evict when more are in use */
+    uint64_t hard;      /* write nothing when more are in use */
+    unsigned evict_max; /* entries in one write transaction, */
+    unsigned free_max;  /* and chunks */
+
+    pthread_mutex_t writing;    /* taken before LMDB's own, which cannot be waited for with a limit */
+    pthread_mutex_t lock;       /* writers, looked, swept_to */
+    rp_store_writer_t *writers; /* those of this process that have chunks in `pending` */
+    apr_time_t looked;          /* for dead writers, last */
+    uint64_t swept_to;
+    int broken;             /* no reads, no writes */
+    apr_time_t stuck_until; /* no writes before then; 0: all is well */
+    apr_time_t stuck_since;
+
+    rp_local_shared_t *shared; /* the whole of `touched`, or private memory of the same size */
+    unsigned char *marks;
+    int shared_mapped;
+    rp_local_owner_t self;
+    rp_local_slot_t idle[RP_LOCAL_IDLE];
+} rp_local_t;
+
+/** A write transaction and what goes with it. */
+typedef struct rp_local_txn_t {
+    rp_local_t *s;
+    MDB_txn *txn;
+    uint64_t next; /* object ids and sequences: take with t->next++ */
+    uint64_t next_was;
+    unsigned evicted;
+} rp_local_txn_t;
+
+struct rp_store_writer_t {
+    rp_local_t *s;
+    apr_pool_t *pool;
+    unsigned char key[RP_KEY_LEN];
+    uint64_t expected;
+    uint64_t written; /* handed to write() */
+    uint64_t object;  /* 0: nothing spilled yet */
+    uint64_t index;   /* the next chunk's */
+    char *buf;
+    size_t len, cap;
+    apr_status_t rv;                 /* APR_SUCCESS, or why it is over */
+    rp_store_writer_t *next, **link; /* in s->writers when link is set */
+};
+
+/* ---------------------------------------------- store_local.c: open, transactions, trouble */
+
+/** Create and open an environment with our settings, and its databases (made when create is set). @return
+ * LMDB's code */
+int rp_local_env_open(MDB_env **env, MDB_dbi dbi[RP_NDBS], const char *dir, uint64_t size, int create);
+
+/** Log under a kind, at most once a minute and process. */
+void rp_local_log(rp_local_t *s, rp_local_kind_e kind, int level, int rc, const char *what);
+
+/** Note an LMDB failure: give up on the store when it can only be damage. @return rc as an apr_status_t */
+apr_status_t rp_local_status(rp_local_t *s, rp_local_kind_e kind, int rc, const char *what);
+
+/** A process's start time from /proc, 0 when there is no such process (or no /proc). */
+uint64_t rp_local_start_time(int pid);
+
+/** Leave word for the next prepare, which sets the data file aside. */
+void rp_local_mark_damaged(rp_local_t *s);
+
+int rp_local_begin(rp_local_t *s, rp_local_txn_t *t);
+int rp_local_commit(rp_local_txn_t *t);
+void rp_local_abort(rp_local_txn_t *t);
+
+/** What is done in one write transaction; may be called again after a first time came to nothing. @return
+ * LMDB's code */
+typedef int (*rp_local_work_fn)(rp_local_txn_t *t, void *arg);
+
+/**
+ * Make room for need pages, do work and commit; when the map is full anyway, evict more and try again, within
+ * limits.
+ * @return APR_SUCCESS, APR_NOTFOUND when work says MDB_NOTFOUND, APR_ENOSPC, APR_TIMEUP when other writers
+ * did not finish
+ */
+apr_status_t rp_local_run(rp_local_t *s, size_t need, rp_local_work_fn work, void *arg);
+
+/* ------------------------------------------------------------------ store_local_state.c: the file `state` */
+
+typedef struct rp_local_state_t {
+    int format; /* 0: there is no such file, or it is not ours */
+    int clean;
+    uint64_t ino; /* of data.mdb */
+    char boot[64];
+} rp_local_state_t;
+
+void rp_local_state_read(int dirfd, rp_local_state_t *st);
+/** Write it so that it is on disk before this returns. @return 0 or errno */
+int rp_local_state_write(int dirfd, const rp_local_state_t *st);
+/** This boot's id, "none" where the system has none. */
+void rp_local_boot_id(char id[64]);
+/** Map `touched`, made and given its disk space when it is missing. @return NULL with errno set */
+void *rp_local_marks_map(int dirfd);
+
+/* ------------------------------------------------------------------ store_local_read.c */
+
+/** Take a read transaction that sees what is committed by now; NULL with *rc set. Give it back soon. */
+rp_local_reader_t *rp_local_reader_take(rp_local_t *s, int *rc);
+void rp_local_reader_give(rp_local_t *s, rp_local_reader_t *r);
+void rp_local_readers_close(rp_local_t *s);
+
+/** The key of a chunk: big endian, so that a body's chunks lie in order. */
+static inline void rp_local_chunk_key(unsigned char key[12], uint64_t object, uint32_t index)
+{
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        key[i] = (unsigned char)(object >> (56 - 8 * i));
+    }
+    for (i = 0; i < 4; i++) {
+        key[8 + i] = (unsigned char)(index >> (24 - 8 * i));
+    }
+}
+
+/** Read an entry's header. @return 1 when it is sound: every length in it agrees with the value's */
+int rp_local_head_read(const MDB_val *value, rp_local_head_t *head);
+
+apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN], apr_pool_t *p,
+                          rp_entry_t *entry);
+apr_status_t rp_local_read(const rp_entry_t *entry, uint64_t offset, char *buf, apr_size_t *len);
+
+/* ---------------------------------------------- store_local_write.c, store_local_remove.c */
+
+apr_status_t rp_local_writer_begin(rp_store_t *store, const unsigned char key[RP_KEY_LEN], uint64_t expected,
+                                   apr_pool_t *p, rp_store_writer_t **writer);
+apr_status_t rp_local_writer_write(rp_store_writer_t *w, const char *data, apr_size_t len);
+apr_status_t rp_local_writer_commit(rp_store_writer_t *w, rp_str_t record, apr_time_t expires);
+void rp_local_writer_abort(rp_store_writer_t *w);
+apr_status_t rp_local_update(const rp_entry_t *entry, rp_str_t record, apr_time_t expires);
+
+apr_status_t rp_local_remove(rp_store_t *store, const unsigned char key[RP_KEY_LEN]);
+apr_status_t rp_local_remove_primary(rp_store_t *store, const unsigned char primary[RP_KEY_HALF],
+                                     apr_uint64_t *count);
+
+/** Remove what belongs to an entry with this value: its row in `order`; a large body goes to the garbage. */
+int rp_local_drop_parts(rp_local_txn_t *t, const MDB_val *value);
+/** The same, and the entry. */
+int rp_local_drop(rp_local_txn_t *t, const unsigned char key[RP_KEY_LEN], const MDB_val *value);
+
+/* ------------------------------------------------------------------ store_local_room.c: eviction, garbage */
+
+/** Pages in use as this transaction sees them, without those on LMDB's free list. */
+uint64_t rp_local_used(rp_local_t *s, MDB_txn *txn);
+
+/** Free and evict until need pages more stay under the mark. @return 0, RP_LOCAL_SHORT, or LMDB's code */
+int rp_local_make_room(rp_local_txn_t *t, size_t need);
+
+/** Free at most max chunks of the garbage; *freed is how many. */
+int rp_local_free_garbage(rp_local_txn_t *t, unsigned max, unsigned *freed);
+
+/** Move what dead writers left to the garbage; *found is how many there were. */
+int rp_local_bury_writers(rp_local_txn_t *t, unsigned *found);
+
+/** Is the store left alone for the moment because not even deleting worked? */
+int rp_local_is_stuck(rp_local_t *s);
+
+/** After MDB_MAP_FULL: clear what readers and writers that died hold, and evict. @return 0 when another try
+ * makes sense */
+int rp_local_relieve(rp_local_t *s);
+
+#endif

@@ -1,0 +1,264 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** The local store's reading side.  No lock is taken and nothing is written, but a mark when something is
+ * found. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <apr_strings.h>
+#include "cache/store_local.h"
+
+/** At most this much is copied in one read transaction: pages that it pins cannot be reused meanwhile. */
+#define READ_MAX (256 * 1024)
+
+/* ------------------------------------------------------------------ idle read transactions */
+
+/* A renewed transaction costs a fraction of a new one, which must find a slot in lock.mdb under a mutex. With
+ * MDB_NOTLS it may move between threads, so the idle ones are in an array: a thread begins to look where its
+ * own thread-local memory hashes to, and takes and gives with one atomic exchange. */
+
+static unsigned first_slot(void)
+{
+    static __thread char here;
+
+    return (unsigned)((uintptr_t)&here >> 12) % RP_LOCAL_IDLE;
+}
+
+static void reader_close(rp_local_reader_t *r)
+{
+    if (r->chunks) {
+        mdb_cursor_close(r->chunks);
+    }
+    mdb_txn_abort(r->txn);
+    free(r);
+}
+
+static rp_local_reader_t *reader_new(rp_local_t *s, int *rc)
+{
+    rp_local_reader_t *r = calloc(1, sizeof(*r));
+    int dead;
+
+    if (!r) {
+        *rc = MDB_READERS_FULL;
+        return NULL;
+    }
+    *rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &r->txn);
+    if (*rc == MDB_READERS_FULL && !mdb_reader_check(s->env, &dead) && dead) {
+        *rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &r->txn);
+    }
+    if (*rc) {
+        free(r);
+        return NULL;
+    }
+    return r;
+}
+
+rp_local_reader_t *rp_local_reader_take(rp_local_t *s, int *rc)
+{
+    unsigned i, at = first_slot();
+
+    if (__atomic_load_n(&s->broken, __ATOMIC_RELAXED)) {
+        *rc = MDB_NOTFOUND;
+        return NULL;
+    }
+    for (i = 0; i < RP_LOCAL_IDLE; i++, at = (at + 1) % RP_LOCAL_IDLE) {
+        rp_local_reader_t *r;
+        if (!__atomic_load_n(&s->idle[at].reader, __ATOMIC_RELAXED)) {
+            continue;
+        }
+        r = __atomic_exchange_n(&s->idle[at].reader, NULL, __ATOMIC_ACQUIRE);
+        if (!r) {
+            continue;
+        }
+        *rc = mdb_txn_renew(r->txn);
+        if (!*rc) {
+            return r;
+        }
+        reader_close(r);
+        return NULL;
+    }
+    return reader_new(s, rc);
+}
+
+void rp_local_reader_give(rp_local_t *s, rp_local_reader_t *r)
+{
+    unsigned i, at = first_slot();
+
+    mdb_txn_reset(r->txn);
+    for (i = 0; i < RP_LOCAL_IDLE; i++, at = (at + 1) % RP_LOCAL_IDLE) {
+        rp_local_reader_t *none = NULL;
+        if (__atomic_compare_exchange_n(&s->idle[at].reader, &none, r, 0, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED)) {
+            return;
+        }
+    }
+    reader_close(r);
+}
+
+void rp_local_readers_close(rp_local_t *s)
+{
+    int i;
+
+    for (i = 0; i < RP_LOCAL_IDLE; i++) {
+        rp_local_reader_t *r = __atomic_exchange_n(&s->idle[i].reader, NULL, __ATOMIC_ACQUIRE);
+        if (r) {
+            reader_close(r);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ entries */
+
+int rp_local_head_read(const MDB_val *value, rp_local_head_t *head)
+{
+    size_t rest;
+
+    if (value->mv_size < sizeof(*head)) {
+        return 0;
+    }
+    memcpy(head, value->mv_data, sizeof(*head));
+    rest = value->mv_size - sizeof(*head);
+    if (head->magic != RP_LOCAL_HEAD_MAGIC || head->object == 0 || head->record_len > rest) {
+        return 0;
+    }
+    if (head->body_len > RP_STORE_INLINE) {
+        return head->record_len == rest && head->body_len <= INT64_MAX;
+    }
+    return head->body_len == rest - head->record_len;
+}
+
+/** Copy what lies in the map, which is valid only as long as the read transaction. */
+static void copy_entry(const MDB_val *value, const rp_local_head_t *head, apr_pool_t *p, rp_entry_t *entry)
+{
+    size_t len = value->mv_size - sizeof(*head);
+    char *copy = apr_palloc(p, len + 1);
+
+    memcpy(copy, (const char *)value->mv_data + sizeof(*head), len);
+    entry->object = head->object;
+    entry->body_len = head->body_len;
+    entry->record.ptr = copy;
+    entry->record.len = head->record_len;
+    if (head->body_len <= RP_STORE_INLINE) {
+        entry->body.ptr = copy + head->record_len;
+        entry->body.len = (size_t)head->body_len;
+    }
+    else {
+        entry->body.ptr = NULL;
+        entry->body.len = 0;
+    }
+}
+
+apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN], apr_pool_t *p,
+                          rp_entry_t *entry)
+{
+    rp_local_t *s = (rp_local_t *)store;
+    MDB_val k = {RP_KEY_LEN, (void *)key}, value;
+    rp_local_reader_t *r;
+    rp_local_head_t head;
+    unsigned char *mark;
+    int rc, sound = 0;
+
+    r = rp_local_reader_take(s, &rc);
+    if (!r) {
+        rp_local_status(s, RP_LOG_READ, rc, "cannot read");
+        return APR_NOTFOUND;
+    }
+    rc = mdb_get(r->txn, s->dbi[RP_DB_ENTRIES], &k, &value);
+    if (!rc) {
+        sound = rp_local_head_read(&value, &head);
+        if (sound) {
+            copy_entry(&value, &head, p, entry);
+        }
+    }
+    rp_local_reader_give(s, r);
+    if (rc) {
+        rp_local_status(s, RP_LOG_READ, rc, "cannot read");
+        return APR_NOTFOUND;
+    }
+    if (!sound) {
+        rp_local_log(s, RP_LOG_UNSOUND, LOG_WARNING, 0, "an unsound entry was found and removed");
+        rp_local_remove(store, key);
+        return APR_NOTFOUND;
+    }
+    entry->store = store;
+    memcpy(entry->key, key, RP_KEY_LEN);
+    mark = &s->marks[head.object % RP_LOCAL_MARKS];
+    if (!__atomic_load_n(mark, __ATOMIC_RELAXED)) {
+        __atomic_store_n(mark, 1, __ATOMIC_RELAXED);
+    }
+    return APR_SUCCESS;
+}
+
+/* ------------------------------------------------------------------ bodies */
+
+/** Copy from consecutive chunks; *done is how much. */
+static int copy_chunks(rp_local_t *s, MDB_cursor *cursor, const rp_entry_t *e, uint64_t offset, char *buf,
+                       size_t len, size_t *done)
+{
+    unsigned char want[12];
+    MDB_val key = {sizeof(want), want}, value;
+    MDB_cursor_op op = MDB_SET_KEY;
+
+    *done = 0;
+    while (*done < len) {
+        uint64_t index = offset / s->chunk;
+        size_t in = (size_t)(offset % s->chunk), n;
+        uint64_t left = e->body_len - index * s->chunk;
+        size_t expect = left < s->chunk ? (size_t)left : s->chunk;
+        int rc;
+
+        rp_local_chunk_key(want, e->object, (uint32_t)index);
+        rc = mdb_cursor_get(cursor, &key, &value, op);
+        if (rc) {
+            return rc;
+        }
+        if (key.mv_size != sizeof(want) || memcmp(key.mv_data, want, sizeof(want)) ||
+            value.mv_size != expect) {
+            return MDB_NOTFOUND;
+        }
+        n = expect - in < len - *done ? expect - in : len - *done;
+        memcpy(buf + *done, (const char *)value.mv_data + in, n);
+        *done += n;
+        offset += n;
+        op = MDB_NEXT;
+    }
+    return 0;
+}
+
+apr_status_t rp_local_read(const rp_entry_t *e, uint64_t offset, char *buf, apr_size_t *len)
+{
+    rp_local_t *s = (rp_local_t *)e->store;
+    size_t n = *len, done = 0;
+    rp_local_reader_t *r;
+    int rc;
+
+    *len = 0;
+    if (offset >= e->body_len || n == 0) {
+        return APR_SUCCESS;
+    }
+    if (n > e->body_len - offset) {
+        n = (size_t)(e->body_len - offset);
+    }
+    if (e->body.ptr) {
+        memcpy(buf, e->body.ptr + offset, n);
+        *len = n;
+        return APR_SUCCESS;
+    }
+    r = rp_local_reader_take(s, &rc);
+    if (!r) {
+        rp_local_status(s, RP_LOG_READ, rc, "cannot read");
+        return APR_NOTFOUND;
+    }
+    rc = r->chunks ? mdb_cursor_renew(r->txn, r->chunks)
+                   : mdb_cursor_open(r->txn, s->dbi[RP_DB_CHUNKS], &r->chunks);
+    if (!rc) {
+        rc = copy_chunks(s, r->chunks, e, offset, buf, n < READ_MAX ? n : READ_MAX, &done);
+    }
+    rp_local_reader_give(s, r);
+    if (rc) {
+        rp_local_status(s, RP_LOG_READ, rc, "cannot read");
+        return APR_NOTFOUND;
+    }
+    *len = done;
+    return APR_SUCCESS;
+}

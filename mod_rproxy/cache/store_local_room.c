@@ -1,0 +1,522 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * How the local store makes room: what nobody needs any more is freed first, then the clock's hand goes along
+ * `order`.  An entry that was found since the hand came by last is given another turn, others are removed.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <apr_time.h>
+#include "cache/store_local.h"
+
+/** How often one process looks for dead writers when room is short. */
+#define LOOK_EVERY apr_time_from_sec(1)
+
+/** For how long nothing is written after not even deleting worked, and after how long that is taken for
+ * lasting. */
+#define STUCK_PAUSE apr_time_from_sec(1)
+#define STUCK_LONG  apr_time_from_sec(60)
+
+/** Rows of `order` that a sweep looks at in one read transaction, and expired ones that it then removes at
+ * once. */
+#define SWEEP_LOOK  1024
+#define SWEEP_BATCH 32
+
+/** A sweep begins nothing new after this long. */
+#define SWEEP_TIME apr_time_from_msec(3)
+
+uint64_t rp_local_used(rp_local_t *s, MDB_txn *txn)
+{
+    uint64_t used = 2; /* the meta pages */
+    MDB_stat st;
+    MDB_dbi i;
+
+    /* 0 and 1 are LMDB's own: the list of free pages and the table of named databases. */
+    for (i = 0; i < 2 + RP_NDBS; i++) {
+        if (!mdb_stat(txn, i < 2 ? i : s->dbi[i - 2], &st)) {
+            used += st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
+        }
+    }
+    return used;
+}
+
+/* ------------------------------------------------------------------ garbage */
+
+/** Delete up to max chunks of an object; *freed is how many. @return MDB_NOTFOUND when there are no more */
+static int free_chunks(rp_local_txn_t *t, uint64_t object, unsigned max, unsigned *freed)
+{
+    unsigned char want[12];
+    MDB_val k, v;
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(t->txn, t->s->dbi[RP_DB_CHUNKS], &cursor);
+
+    if (rc) {
+        return rc;
+    }
+    rp_local_chunk_key(want, object, 0);
+    for (*freed = 0; *freed < max; ++*freed) {
+        k.mv_size = sizeof(want);
+        k.mv_data = want;
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+        if (!rc && (k.mv_size != sizeof(want) || memcmp(k.mv_data, want, 8))) {
+            rc = MDB_NOTFOUND;
+        }
+        if (!rc) {
+            rc = mdb_cursor_del(cursor, 0);
+        }
+        if (rc) {
+            break;
+        }
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
+int rp_local_free_garbage(rp_local_txn_t *t, unsigned max, unsigned *freed)
+{
+    MDB_dbi garbage = t->s->dbi[RP_DB_GARBAGE];
+    MDB_stat st;
+    int rc = mdb_stat(t->txn, garbage, &st);
+
+    *freed = 0;
+    while (!rc && *freed < max && st.ms_entries--) {
+        MDB_cursor *cursor;
+        MDB_val k, v;
+        uint64_t object;
+        unsigned n = 0;
+
+        rc = mdb_cursor_open(t->txn, garbage, &cursor);
+        if (rc) {
+            break;
+        }
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+        if (!rc) {
+            memcpy(&object, k.mv_data, sizeof(object));
+        }
+        mdb_cursor_close(cursor);
+        if (rc) {
+            break;
+        }
+        rc = free_chunks(t, object, max - *freed, &n);
+        *freed += n;
+        if (rc == MDB_NOTFOUND) {
+            MDB_val gone = {sizeof(object), &object};
+            rc = mdb_del(t->txn, garbage, &gone, NULL);
+        }
+    }
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* ------------------------------------------------------------------ dead writers */
+
+/** Is object written to by this very process? */
+static int is_ours(rp_local_t *s, uint64_t object)
+{
+    rp_store_writer_t *w;
+
+    pthread_mutex_lock(&s->lock);
+    for (w = s->writers; w && __atomic_load_n(&w->object, __ATOMIC_ACQUIRE) != object; w = w->next) {
+    }
+    pthread_mutex_unlock(&s->lock);
+    return w != NULL;
+}
+
+static int is_alive(rp_local_t *s, uint64_t object, const rp_local_owner_t *owner)
+{
+    if (owner->pid <= 0) {
+        return 0;
+    }
+    if (owner->pid == s->self.pid && owner->start == s->self.start) {
+        return is_ours(s, object);
+    }
+    if (s->self.start) {
+        return owner->start && rp_local_start_time(owner->pid) == owner->start;
+    }
+    return kill(owner->pid, 0) == 0 || errno == EPERM;
+}
+
+int rp_local_bury_writers(rp_local_txn_t *t, unsigned *found)
+{
+    rp_local_t *s = t->s;
+    MDB_val k, v, none = {0, ""};
+    MDB_cursor *cursor;
+    int rc;
+
+    *found = 0;
+    rc = mdb_cursor_open(t->txn, s->dbi[RP_DB_PENDING], &cursor);
+    if (rc) {
+        return rc;
+    }
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    while (!rc) {
+        rp_local_owner_t owner = {0};
+        uint64_t object;
+
+        memcpy(&object, k.mv_data, sizeof(object));
+        if (v.mv_size == sizeof(owner)) {
+            memcpy(&owner, v.mv_data, sizeof(owner));
+        }
+        if (!is_alive(s, object, &owner)) {
+            MDB_val gone = {sizeof(object), &object};
+            rc = mdb_cursor_del(cursor, 0);
+            if (!rc) {
+                rc = mdb_put(t->txn, s->dbi[RP_DB_GARBAGE], &gone, &none, 0);
+            }
+            ++*found;
+        }
+        if (!rc) {
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        }
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/** Nonzero, once in LOOK_EVERY, for one thread. */
+static int time_to_look(rp_local_t *s)
+{
+    apr_time_t now = apr_time_now();
+    int yes;
+
+    pthread_mutex_lock(&s->lock);
+    yes = now - s->looked >= LOOK_EVERY || now < s->looked;
+    if (yes) {
+        s->looked = now;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return yes;
+}
+
+/* ------------------------------------------------------------------ eviction */
+
+/** Nothing refers to object any more: if it had chunks, they are to go too. */
+static int orphan(rp_local_txn_t *t, uint64_t object)
+{
+    MDB_val k = {sizeof(object), &object}, none = {0, ""};
+
+    return mdb_put(t->txn, t->s->dbi[RP_DB_GARBAGE], &k, &none, 0);
+}
+
+typedef struct hand_t {
+    unsigned left;     /* rows that may still be worked on */
+    unsigned respites; /* turns that may still be given */
+    apr_time_t now;
+} hand_t;
+
+static int give_another_turn(rp_local_txn_t *t, rp_local_row_t *row)
+{
+    uint64_t sequence = t->next++;
+    MDB_val k = {sizeof(sequence), &sequence}, v = {sizeof(*row), row};
+
+    /* The entry keeps its old sequence: writing that too would cost as much as storing it anew. */
+    return mdb_put(t->txn, t->s->dbi[RP_DB_ORDER], &k, &v, MDB_APPEND);
+}
+
+/** Move the hand by one row. @return MDB_NOTFOUND when there is none */
+static int move_hand(rp_local_txn_t *t, hand_t *hand)
+{
+    rp_local_t *s = t->s;
+    rp_local_row_t row = {.object = 0};
+    rp_local_head_t head;
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    unsigned char *mark;
+    int rc = mdb_cursor_open(t->txn, s->dbi[RP_DB_ORDER], &cursor), sound;
+
+    if (rc) {
+        return rc;
+    }
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    if (!rc) {
+        if (v.mv_size == sizeof(row)) {
+            memcpy(&row, v.mv_data, sizeof(row));
+        }
+        rc = mdb_cursor_del(cursor, 0);
+    }
+    mdb_cursor_close(cursor);
+    if (rc || row.object == 0) {
+        return rc;
+    }
+    mark = &s->marks[row.object % RP_LOCAL_MARKS];
+    if (hand->respites && row.expires > hand->now && __atomic_load_n(mark, __ATOMIC_RELAXED)) {
+        hand->respites--;
+        __atomic_store_n(mark, 0, __ATOMIC_RELAXED);
+        return give_another_turn(t, &row);
+    }
+    k.mv_size = RP_KEY_LEN;
+    k.mv_data = row.key;
+    rc = mdb_get(t->txn, s->dbi[RP_DB_ENTRIES], &k, &v);
+    sound = !rc && rp_local_head_read(&v, &head);
+    if (rc == MDB_NOTFOUND || (sound && head.object != row.object)) {
+        return orphan(t, row.object); /* removed or replaced after it had been given another turn */
+    }
+    if (!rc) {
+        rc = rp_local_drop(t, row.key, &v);
+        t->evicted++;
+    }
+    return rc || sound ? rc : orphan(t, row.object);
+}
+
+int rp_local_make_room(rp_local_txn_t *t, size_t need)
+{
+    rp_local_t *s = t->s;
+    hand_t hand = {s->evict_max, s->evict_max / 2, 0};
+    unsigned chunks = s->free_max, freed, found;
+    uint64_t used = rp_local_used(s, t->txn);
+    int rc = 0;
+
+    if (used + need <= s->high) {
+        return 0;
+    }
+    hand.now = apr_time_now();
+    if (time_to_look(s)) {
+        rc = rp_local_bury_writers(t, &found);
+    }
+    while (!rc && used + need > s->high) {
+        unsigned over = used + need - s->high < chunks ? (unsigned)(used + need - s->high) : chunks;
+        rc = chunks ? rp_local_free_garbage(t, over, &freed) : 0;
+        chunks -= chunks ? freed : 0;
+        if (!rc && (chunks == 0 || freed == 0)) {
+            if (hand.left == 0 || chunks == 0) {
+                break;
+            }
+            hand.left--;
+            rc = move_hand(t, &hand);
+        }
+        used = rp_local_used(s, t->txn);
+    }
+    if (rc && rc != MDB_NOTFOUND) {
+        return rc;
+    }
+    return used + need > s->hard ? RP_LOCAL_SHORT : 0;
+}
+
+/** Evict so many entries whatever the mark says, in a transaction of its own. */
+static int evict_now(rp_local_t *s, unsigned entries)
+{
+    hand_t hand = {entries, 0, apr_time_now()};
+    rp_local_txn_t t;
+    unsigned freed, found;
+    int rc = rp_local_begin(s, &t);
+
+    if (rc) {
+        return rc;
+    }
+    rc = rp_local_bury_writers(&t, &found);
+    if (!rc && rp_local_used(s, t.txn) < s->pages / 2) {
+        /* Half of the map is free, but a reader that neither goes on nor dies pins it: evicting gains
+         * nothing. */
+        rp_local_abort(&t);
+        return RP_LOCAL_SHORT;
+    }
+    for (; !rc && hand.left; hand.left--) {
+        rc = move_hand(&t, &hand);
+    }
+    if (!rc || rc == MDB_NOTFOUND) {
+        rc = rp_local_free_garbage(&t, entries * 4, &freed);
+    }
+    if (rc) {
+        rp_local_abort(&t);
+        return rc;
+    }
+    return rp_local_commit(&t);
+}
+
+/**
+ * Not even deleting works: a reader that hangs pins every page that was freed since it began.  Try again in a
+ * second; if that goes on for a minute, the next restart begins anew.
+ */
+static void get_stuck(rp_local_t *s)
+{
+    apr_time_t now = apr_time_now();
+    apr_time_t since = __atomic_load_n(&s->stuck_since, __ATOMIC_RELAXED);
+
+    __atomic_store_n(&s->stuck_until, now + STUCK_PAUSE, __ATOMIC_RELAXED);
+    if (!since) {
+        __atomic_store_n(&s->stuck_since, now, __ATOMIC_RELAXED);
+    }
+    else if (now - since > STUCK_LONG) {
+        rp_local_mark_damaged(s);
+        rp_local_log(s, RP_LOG_DAMAGED, LOG_ERR, MDB_MAP_FULL,
+                     "not even deleting works, since a minute; it is made anew at the next restart");
+    }
+}
+
+int rp_local_is_stuck(rp_local_t *s)
+{
+    apr_time_t until = __atomic_load_n(&s->stuck_until, __ATOMIC_RELAXED), now;
+
+    if (!until) {
+        return 0;
+    }
+    now = apr_time_now();
+    if (now < until && until - now <= STUCK_PAUSE) {
+        return 1;
+    }
+    __atomic_store_n(&s->stuck_until, 0, __ATOMIC_RELAXED);
+    return 0;
+}
+
+int rp_local_relieve(rp_local_t *s)
+{
+    int rc, dead = 0;
+
+    if (mdb_reader_check(s->env, &dead) == 0 && dead) {
+        return 0;
+    }
+    rc = evict_now(s, s->evict_max);
+    if (rc == MDB_MAP_FULL) {
+        rc = evict_now(s, 1);
+    }
+    if (rc == MDB_MAP_FULL) {
+        get_stuck(s);
+    }
+    return rc;
+}
+
+/* ------------------------------------------------------------------ sweep */
+
+typedef struct expired_t {
+    uint64_t sequences[SWEEP_BATCH];
+    int n;
+    apr_time_t now;
+} expired_t;
+
+/** Remove what a row stands for if it has expired; put the row right if it says so wrongly. */
+static int expire_row(rp_local_txn_t *t, uint64_t sequence, apr_time_t now)
+{
+    rp_local_t *s = t->s;
+    MDB_val k = {sizeof(sequence), &sequence}, ek, v;
+    rp_local_row_t row;
+    rp_local_head_t head;
+    int rc = mdb_get(t->txn, s->dbi[RP_DB_ORDER], &k, &v);
+
+    if (rc || v.mv_size != sizeof(row)) {
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    }
+    memcpy(&row, v.mv_data, sizeof(row));
+    ek.mv_size = RP_KEY_LEN;
+    ek.mv_data = row.key;
+    rc = mdb_get(t->txn, s->dbi[RP_DB_ENTRIES], &ek, &v);
+    if (!rc && rp_local_head_read(&v, &head) && head.object == row.object) {
+        if (head.expires > now) {
+            MDB_val right = {sizeof(row), &row};
+            row.expires = head.expires;
+            return mdb_put(t->txn, s->dbi[RP_DB_ORDER], &k, &right, 0);
+        }
+        rc = rp_local_drop(t, row.key, &v);
+    }
+    if (!rc || rc == MDB_NOTFOUND) {
+        /* Already gone when the entry's own drop found it. */
+        rc = mdb_del(t->txn, s->dbi[RP_DB_ORDER], &k, NULL);
+    }
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int work_expire(rp_local_txn_t *t, void *arg)
+{
+    expired_t *e = arg;
+    int rc = 0, i;
+
+    for (i = 0; i < e->n && !rc; i++) {
+        rc = expire_row(t, e->sequences[i], e->now);
+    }
+    return rc;
+}
+
+/** Look along `order` from where the last sweep ended. @return 0, MDB_NOTFOUND at the end */
+static int find_expired(rp_local_t *s, uint64_t *from, expired_t *e)
+{
+    uint64_t sequence = *from;
+    MDB_val k = {sizeof(sequence), &sequence}, v;
+    rp_local_reader_t *r;
+    MDB_cursor *cursor;
+    int rc, looked;
+
+    e->n = 0;
+    r = rp_local_reader_take(s, &rc);
+    if (!r) {
+        return rc;
+    }
+    rc = mdb_cursor_open(r->txn, s->dbi[RP_DB_ORDER], &cursor);
+    if (!rc) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+        for (looked = 0; !rc && looked < SWEEP_LOOK && e->n < SWEEP_BATCH; looked++) {
+            rp_local_row_t row;
+            memcpy(&sequence, k.mv_data, sizeof(sequence));
+            *from = sequence + 1;
+            if (v.mv_size == sizeof(row)) {
+                memcpy(&row, v.mv_data, sizeof(row));
+                if (row.expires <= e->now) {
+                    e->sequences[e->n++] = sequence;
+                }
+            }
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        }
+        mdb_cursor_close(cursor);
+    }
+    rp_local_reader_give(s, r);
+    return rc;
+}
+
+static uint64_t count(rp_local_t *s, int db)
+{
+    rp_local_reader_t *r;
+    MDB_stat st;
+    int rc;
+
+    r = rp_local_reader_take(s, &rc);
+    if (!r) {
+        return 0;
+    }
+    rc = mdb_stat(r->txn, s->dbi[db], &st);
+    rp_local_reader_give(s, r);
+    return rc ? 0 : st.ms_entries;
+}
+
+static int work_bury(rp_local_txn_t *t, void *arg)
+{
+    return rp_local_bury_writers(t, arg);
+}
+
+static int work_free(rp_local_txn_t *t, void *arg)
+{
+    return rp_local_free_garbage(t, t->s->free_max, arg);
+}
+
+void rp_store_local_sweep(rp_store_t *store, apr_time_t now)
+{
+    rp_local_t *s = (rp_local_t *)store;
+    apr_time_t begun = apr_time_now();
+    expired_t e = {.now = now};
+    unsigned n;
+    uint64_t from;
+    int rc = 0, dead;
+
+    if (__atomic_load_n(&s->broken, __ATOMIC_RELAXED)) {
+        return;
+    }
+    mdb_reader_check(s->env, &dead);
+    if (count(s, RP_DB_PENDING) && rp_local_run(s, 0, work_bury, &n)) {
+        return;
+    }
+    while (count(s, RP_DB_GARBAGE) && apr_time_now() - begun < SWEEP_TIME) {
+        if (rp_local_run(s, 0, work_free, &n)) {
+            return;
+        }
+    }
+    pthread_mutex_lock(&s->lock);
+    from = s->swept_to;
+    pthread_mutex_unlock(&s->lock);
+    while (!rc && apr_time_now() - begun < SWEEP_TIME) {
+        rc = find_expired(s, &from, &e);
+        if (e.n && rp_local_run(s, 0, work_expire, &e)) {
+            break;
+        }
+    }
+    pthread_mutex_lock(&s->lock);
+    s->swept_to = rc == MDB_NOTFOUND ? 0 : from;
+    pthread_mutex_unlock(&s->lock);
+}

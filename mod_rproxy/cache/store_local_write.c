@@ -1,0 +1,427 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The local store's writers.  A small body waits in memory for its commit.  A larger one is spilled in
+ * batches of about 64 KiB, each in a write transaction of its own, under an object id that nothing refers to
+ * yet but a row in `pending`.
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "cache/store_local.h"
+
+/* ---------------------------------------------- the writers of this process with chunks / */
+
+static void enlist(rp_store_writer_t *w)
+{
+    rp_local_t *s = w->s;
+
+    pthread_mutex_lock(&s->lock);
+    w->next = s->writers;
+    w->link = &s->writers;
+    if (w->next) {
+        w->next->link = &w->next;
+    }
+    s->writers = w;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void delist(rp_store_writer_t *w)
+{
+    rp_local_t *s = w->s;
+
+    pthread_mutex_lock(&s->lock);
+    if (w->link) {
+        *w->link = w->next;
+        if (w->next) {
+            w->next->link = w->link;
+        }
+        w->link = NULL;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ------------------------------------------------------------------ chunks */
+
+/** Is the row in `pending` still there?  It is not when somebody took this writer for dead. */
+static int check_pending(rp_local_txn_t *t, uint64_t object)
+{
+    MDB_val key = {sizeof(object), &object}, value;
+
+    return mdb_get(t->txn, t->s->dbi[RP_DB_PENDING], &key, &value);
+}
+
+static int put_pending(rp_local_txn_t *t, uint64_t object)
+{
+    rp_local_owner_t owner = t->s->self;
+    MDB_val key = {sizeof(object), &object}, value = {sizeof(owner), &owner};
+
+    owner.begun = apr_time_now();
+    return mdb_put(t->txn, t->s->dbi[RP_DB_PENDING], &key, &value, 0);
+}
+
+static int put_chunks(rp_local_txn_t *t, uint64_t object, uint64_t index, const char *data, size_t len)
+{
+    unsigned char k[12];
+    MDB_val key = {sizeof(k), k}, value;
+    int rc = 0;
+
+    while (len && !rc) {
+        value.mv_size = len < t->s->chunk ? len : t->s->chunk;
+        value.mv_data = NULL;
+        rp_local_chunk_key(k, object, (uint32_t)index++);
+        rc = mdb_put(t->txn, t->s->dbi[RP_DB_CHUNKS], &key, &value, MDB_RESERVE);
+        if (!rc) {
+            memcpy(value.mv_data, data, value.mv_size);
+            data += value.mv_size;
+            len -= value.mv_size;
+        }
+    }
+    return rc;
+}
+
+typedef struct spill_t {
+    rp_store_writer_t *w;
+    const char *data;
+    size_t len;
+    int first;
+} spill_t;
+
+static int work_spill(rp_local_txn_t *t, void *arg)
+{
+    spill_t *spill = arg;
+    rp_store_writer_t *w = spill->w;
+    int rc;
+
+    if (spill->first) {
+        /* Set before the row can be seen by anybody, so that rp_local_bury_writers finds it a living
+         * writer's. */
+        __atomic_store_n(&w->object, t->next++, __ATOMIC_RELEASE);
+        rc = put_pending(t, w->object);
+    }
+    else {
+        rc = check_pending(t, w->object);
+    }
+    return rc ? rc : put_chunks(t, w->object, w->index, spill->data, spill->len);
+}
+
+/** Write len bytes, a multiple of the chunk's size, as the next chunks. */
+static apr_status_t spill(rp_store_writer_t *w, const char *data, size_t len)
+{
+    rp_local_t *s = w->s;
+    spill_t work = {w, data, len, w->object == 0};
+    apr_status_t rv;
+
+    if (work.first) {
+        enlist(w);
+    }
+    rv = rp_local_run(s, len / s->chunk + 4, work_spill, &work);
+    if (rv == APR_SUCCESS) {
+        w->index += len / s->chunk;
+    }
+    else if (work.first) {
+        delist(w);
+        w->object = 0;
+    }
+    return rv;
+}
+
+/* ------------------------------------------------------------------ begin, write, abort */
+
+static apr_status_t writer_cleanup(void *data)
+{
+    rp_local_writer_abort(data);
+    return APR_SUCCESS;
+}
+
+static size_t batch_bytes(const rp_local_t *s)
+{
+    return s->batch * s->chunk;
+}
+
+apr_status_t rp_local_writer_begin(rp_store_t *store, const unsigned char key[RP_KEY_LEN], uint64_t expected,
+                                   apr_pool_t *p, rp_store_writer_t **writer)
+{
+    rp_local_t *s = (rp_local_t *)store;
+    rp_store_writer_t *w;
+
+    if (expected != UINT64_MAX && expected > s->largest) {
+        return APR_ENOSPC;
+    }
+    if (__atomic_load_n(&s->broken, __ATOMIC_RELAXED) || rp_local_is_stuck(s)) {
+        return APR_EGENERAL;
+    }
+    w = apr_pcalloc(p, sizeof(*w));
+    w->s = s;
+    w->pool = p;
+    w->expected = expected;
+    memcpy(w->key, key, RP_KEY_LEN);
+    if (expected <= RP_STORE_INLINE) {
+        w->cap = expected ? (size_t)expected : 1;
+    }
+    else {
+        w->cap = expected == UINT64_MAX ? RP_STORE_INLINE : batch_bytes(s);
+    }
+    w->buf = apr_palloc(p, w->cap);
+    apr_pool_cleanup_register(p, w, writer_cleanup, apr_pool_cleanup_null);
+    *writer = w;
+    return APR_SUCCESS;
+}
+
+static apr_status_t writer_fail(rp_store_writer_t *w, apr_status_t rv)
+{
+    rp_local_writer_abort(w);
+    w->rv = rv;
+    return rv;
+}
+
+apr_status_t rp_local_writer_write(rp_store_writer_t *w, const char *data, apr_size_t len)
+{
+    size_t batch = batch_bytes(w->s);
+    apr_status_t rv;
+
+    if (w->rv) {
+        return w->rv;
+    }
+    if (len > w->s->largest || w->written > w->s->largest - len) {
+        return writer_fail(w, APR_ENOSPC);
+    }
+    if (len > w->expected - w->written) {
+        return writer_fail(w, APR_EINVAL);
+    }
+    w->written += len;
+    while (len) {
+        size_t n;
+        if (w->len == w->cap && w->cap < batch) {
+            char *grown = apr_palloc(w->pool, batch);
+            memcpy(grown, w->buf, w->len);
+            w->buf = grown;
+            w->cap = batch;
+        }
+        if (w->len == batch || (w->len == 0 && len > batch)) {
+            /* Whole batches go straight from the caller's memory; the last bytes stay in ours
+             * for the commit. */
+            const char *from = w->len ? w->buf : data;
+            rv = spill(w, from, batch);
+            if (rv) {
+                return writer_fail(w, rv);
+            }
+            if (w->len) {
+                w->len = 0;
+            }
+            else {
+                data += batch;
+                len -= batch;
+            }
+            continue;
+        }
+        n = w->cap - w->len < len ? w->cap - w->len : len;
+        memcpy(w->buf + w->len, data, n);
+        w->len += n;
+        data += n;
+        len -= n;
+    }
+    return APR_SUCCESS;
+}
+
+static int work_abandon(rp_local_txn_t *t, void *arg)
+{
+    rp_store_writer_t *w = arg;
+    MDB_val key = {sizeof(w->object), &w->object}, none = {0, ""};
+    int rc = mdb_del(t->txn, t->s->dbi[RP_DB_PENDING], &key, NULL);
+
+    return rc ? rc : mdb_put(t->txn, t->s->dbi[RP_DB_GARBAGE], &key, &none, 0);
+}
+
+void rp_local_writer_abort(rp_store_writer_t *w)
+{
+    if (w->rv) {
+        return;
+    }
+    w->rv = APR_EGENERAL;
+    apr_pool_cleanup_kill(w->pool, w, writer_cleanup);
+    if (w->object) {
+        /* When this fails the row stays, and being on no list any more it is found dead by the next that
+         * looks. */
+        rp_local_run(w->s, 2, work_abandon, w);
+        delist(w);
+    }
+}
+
+/* ------------------------------------------------------------------ commit */
+
+typedef struct commit_t {
+    const unsigned char *key;
+    const char *body; /* inline, or the last chunks */
+    size_t body_here;
+    rp_store_writer_t *w;
+    rp_str_t record;
+    rp_local_head_t head;
+} commit_t;
+
+/** Put an entry's value together in the place that LMDB gives for it. */
+static int put_entry(rp_local_txn_t *t, const unsigned char *key, const rp_local_head_t *head,
+                     rp_str_t record, const char *body)
+{
+    size_t body_len = head->body_len <= RP_STORE_INLINE ? (size_t)head->body_len : 0;
+    MDB_val k = {RP_KEY_LEN, (void *)key}, value = {sizeof(*head) + record.len + body_len, NULL};
+    char *to;
+    int rc = mdb_put(t->txn, t->s->dbi[RP_DB_ENTRIES], &k, &value, MDB_RESERVE);
+
+    if (rc) {
+        return rc;
+    }
+    to = value.mv_data;
+    memcpy(to, head, sizeof(*head));
+    if (record.len) {
+        memcpy(to + sizeof(*head), record.ptr, record.len);
+    }
+    if (body_len) {
+        memcpy(to + sizeof(*head) + record.len, body, body_len);
+    }
+    return 0;
+}
+
+static int put_row(rp_local_txn_t *t, const unsigned char *key, const rp_local_head_t *head, unsigned flags)
+{
+    rp_local_row_t row;
+    uint64_t sequence = head->sequence;
+    MDB_val k = {sizeof(sequence), &sequence}, value = {sizeof(row), &row};
+
+    memcpy(row.key, key, RP_KEY_LEN);
+    row.object = head->object;
+    row.expires = head->expires;
+    return mdb_put(t->txn, t->s->dbi[RP_DB_ORDER], &k, &value, flags);
+}
+
+static int drop_old(rp_local_txn_t *t, const unsigned char *key)
+{
+    MDB_val k = {RP_KEY_LEN, (void *)key}, value;
+    int rc = mdb_get(t->txn, t->s->dbi[RP_DB_ENTRIES], &k, &value);
+
+    if (rc == MDB_NOTFOUND) {
+        return 0;
+    }
+    return rc ? rc : rp_local_drop_parts(t, &value);
+}
+
+static int work_commit(rp_local_txn_t *t, void *arg)
+{
+    commit_t *c = arg;
+    rp_store_writer_t *w = c->w;
+    int rc = 0;
+
+    c->head.object = w->object;
+    if (w->object) {
+        MDB_val key = {sizeof(w->object), &w->object};
+        /* Not found: somebody took this writer for dead, see check_pending. */
+        rc = mdb_del(t->txn, t->s->dbi[RP_DB_PENDING], &key, NULL);
+    }
+    else {
+        c->head.object = t->next++;
+    }
+    if (!rc && c->head.body_len > RP_STORE_INLINE) {
+        rc = put_chunks(t, c->head.object, w->index, c->body, c->body_here);
+    }
+    if (!rc) {
+        rc = drop_old(t, c->key);
+    }
+    if (!rc) {
+        c->head.sequence = t->next++;
+        rc = put_entry(t, c->key, &c->head, c->record, c->body);
+    }
+    return rc ? rc : put_row(t, c->key, &c->head, MDB_APPEND);
+}
+
+apr_status_t rp_local_writer_commit(rp_store_writer_t *w, rp_str_t record, apr_time_t expires)
+{
+    commit_t c = {w->key, w->buf, w->len, w, record, {0}};
+    apr_status_t rv;
+
+    if (w->rv) {
+        return w->rv;
+    }
+    if (record.len > RP_LOCAL_RECORD_MAX) {
+        return writer_fail(w, APR_ENOSPC);
+    }
+    if (w->expected != UINT64_MAX && w->written != w->expected) {
+        return writer_fail(w, APR_INCOMPLETE);
+    }
+    c.head.magic = RP_LOCAL_HEAD_MAGIC;
+    c.head.record_len = (uint32_t)record.len;
+    c.head.body_len = w->written;
+    c.head.expires = expires;
+    rv = rp_local_run(w->s, (record.len + w->len) / w->s->chunk + 4, work_commit, &c);
+    if (rv) {
+        return writer_fail(w, rv);
+    }
+    __atomic_store_n(&w->s->marks[c.head.object % RP_LOCAL_MARKS], 0, __ATOMIC_RELAXED);
+    w->rv = APR_EGENERAL;
+    apr_pool_cleanup_kill(w->pool, w, writer_cleanup);
+    if (w->object) {
+        delist(w);
+    }
+    return APR_SUCCESS;
+}
+
+/* ------------------------------------------------------------------ update */
+
+typedef struct update_t {
+    const rp_entry_t *entry;
+    rp_str_t record;
+    apr_time_t expires;
+} update_t;
+
+/** Let the entry's row know the new time, if it is still where the entry says. */
+static int update_row(rp_local_txn_t *t, const unsigned char *key, const rp_local_head_t *head)
+{
+    uint64_t sequence = head->sequence;
+    MDB_val k = {sizeof(sequence), &sequence}, value;
+    rp_local_row_t row;
+    int rc = mdb_get(t->txn, t->s->dbi[RP_DB_ORDER], &k, &value);
+
+    if (rc == MDB_NOTFOUND || (!rc && value.mv_size != sizeof(row))) {
+        return 0;
+    }
+    if (rc) {
+        return rc;
+    }
+    memcpy(&row, value.mv_data, sizeof(row));
+    return row.object == head->object ? put_row(t, key, head, 0) : 0;
+}
+
+static int work_update(rp_local_txn_t *t, void *arg)
+{
+    update_t *u = arg;
+    MDB_val k = {RP_KEY_LEN, (void *)u->entry->key}, value;
+    char body[RP_STORE_INLINE];
+    rp_local_head_t head;
+    int rc = mdb_get(t->txn, t->s->dbi[RP_DB_ENTRIES], &k, &value);
+
+    if (rc) {
+        return rc;
+    }
+    if (!rp_local_head_read(&value, &head) || head.object != u->entry->object) {
+        return MDB_NOTFOUND;
+    }
+    if (head.body_len <= RP_STORE_INLINE) {
+        /* The value moves when it is put again. */
+        memcpy(body, (const char *)value.mv_data + sizeof(head) + head.record_len, (size_t)head.body_len);
+    }
+    head.record_len = (uint32_t)u->record.len;
+    head.expires = u->expires;
+    rc = put_entry(t, u->entry->key, &head, u->record, body);
+    return rc ? rc : update_row(t, u->entry->key, &head);
+}
+
+apr_status_t rp_local_update(const rp_entry_t *entry, rp_str_t record, apr_time_t expires)
+{
+    rp_local_t *s = (rp_local_t *)entry->store;
+    update_t u = {entry, record, expires};
+
+    if (record.len > RP_LOCAL_RECORD_MAX) {
+        return APR_ENOSPC;
+    }
+    return rp_local_run(s, (record.len + entry->body.len) / s->chunk + 4, work_update, &u);
+}
