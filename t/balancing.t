@@ -57,7 +57,8 @@ CONF
         like($response->field('Retry-After') || '', qr/\A[1-9]\d*\z/, 'with Retry-After');
         cmp_ok($response->field('Retry-After') || 0, '<=', 30, 'not longer than it takes');
         like($response->field('Proxy-Status') || '', qr/error=destination_unavailable/, 'and Proxy-Status');
-        ok($httpd->wait_access(qr/all_down.* 503 .*error=destination_unavailable/), 'and a note for the access log');
+        ok($httpd->wait_access(qr/all_down.* 503 .*error=destination_unavailable/),
+            'and a note for the access log');
     };
 };
 

@@ -112,22 +112,28 @@ CONF
         my $star = $client->request('OPTIONS', '*');
         is($star->status, 200, 'OPTIONS * is answered');
         is($_->target, '*', 'a backend sees OPTIONS * as such') for $backend->requests;
-        is($client->request('OPTIONS', '/x')->json->{method}, 'OPTIONS', 'OPTIONS of a resource is its backend\'s');
-        is($client->request($_, '/x', [], 'abc')->json->{method}, $_, "$_ goes through") for qw(PUT PATCH DELETE PROPFIND FROBNICATE);
+        is($client->request('OPTIONS', '/x')->json->{method}, 'OPTIONS',
+            'OPTIONS of a resource is its backend\'s');
+        is($client->request($_, '/x', [], 'abc')->json->{method}, $_, "$_ goes through")
+            for qw(PUT PATCH DELETE PROPFIND FROBNICATE);
     };
     part 'a request body arrives in whatever framing the client chose' => sub {
         my $client = client($httpd);
         for my $body ('', 'x', 'y' x 8192, 'z' x 100_000) {
             my $length = length $body;
-            is($client->post('/', $body)->json->{body_digest}, md5_hex($body), "$length bytes by Content-Length");
+            is($client->post('/', $body)->json->{body_digest}, md5_hex($body),
+                "$length bytes by Content-Length");
             my $chunked = join '', map { sprintf "%X;a=b\r\n%s\r\n", length, $_ } unpack '(a3000)*', $body;
-            is($client->request('POST', '/', ['Transfer-Encoding' => 'chunked'], "${chunked}0\r\n\r\n")->json->{body_digest},
+            is($client->request('POST', '/', ['Transfer-Encoding' => 'chunked'],
+                "${chunked}0\r\n\r\n")->json->{body_digest},
                 md5_hex($body), "$length bytes chunked");
-            is($client->post('/socket', $body)->json->{body_digest}, md5_hex($body), "$length bytes to a Unix socket");
+            is($client->post('/socket', $body)->json->{body_digest}, md5_hex($body),
+                "$length bytes to a Unix socket");
         }
         is($client->get('/')->echoed('Content-Length'), undef, 'GET without a body gets no Content-Length');
         is($client->get('/')->echoed('Transfer-Encoding'), undef, 'and no Transfer-Encoding');
-        is($client->request('GET', '/', [], 'odd')->json->{body_length}, 3, 'GET with a body goes through with it');
+        is($client->request('GET', '/', [], 'odd')->json->{body_length}, 3,
+            'GET with a body goes through with it');
         for my $request ($backend->requests) {
             ok(!(defined $request->field('Transfer-Encoding') && defined $request->field('Content-Length')),
                 'no request had two lengths') or last;
@@ -154,7 +160,8 @@ CONF
         $backend->signal('trailers');
         is($client->read_until(qr/\r\n\r\n/), "0\r\nX-Sum: 42\r\n\r\n", 'is followed by them');
         $backend->forget;
-        $client->request('POST', '/', ['Transfer-Encoding' => 'chunked', Trailer => 'X-Up'], "2\r\nab\r\n0\r\nX-Up: 7\r\n\r\n");
+        $client->request('POST', '/', ['Transfer-Encoding' => 'chunked', Trailer => 'X-Up'],
+            "2\r\nab\r\n0\r\nX-Up: 7\r\n\r\n");
         my ($request) = $backend->requests;
         is($request->body, 'ab', 'the request\'s body is there');
         is(($request->trailer('X-Up') || ''), '7', 'its trailer reaches the backend');
@@ -163,7 +170,8 @@ CONF
         my $client = client($httpd);
         my $response = $client->get('/early-hints');
         is_deeply([map { $_->status } $response->informational], [103, 103], 'both 103');
-        is(($response->informational)[1] && ($response->informational)[1]->field('Link'), '</b.css>; rel=preload', 'with their fields');
+        is(($response->informational)[1] && ($response->informational)[1]->field('Link'),
+            '</b.css>; rel=preload', 'with their fields');
         is($response->field('Link'), undef, 'which do not leak into the final one');
         is($response->body, 'hello', 'and then the final response');
         is($client->get('/processing')->body, 'hello', 'a response behind 102');
@@ -213,7 +221,8 @@ each_mpm {
         is($response->body, 'too large', 'with its body');
         is(scalar $response->informational, 0, 'without 100');
 
-        is(client($httpd)->request('POST', '/accept', ['Content-Length' => 5, Expect => '100-continue'], 'hello')->status, 200,
+        is(client($httpd)->request('POST', '/accept', ['Content-Length' => 5, Expect => '100-continue'],
+            'hello')->status, 200,
             'a client that does not wait is served too');
     };
     part 'an early final response to a body that the client is still sending arrives' => sub {

@@ -58,7 +58,8 @@ CONF
 
     for my $where ('', '/early') {
         part 'a fresh response is answered from the store' . ($where && ' in the quick handler') => sub {
-            my $target = $where . cacheable(ETag => '"v1"', 'Last-Modified' => 'Mon, 01 Jan 2024 00:00:00 GMT', 'X-Extra' => 'kept',
+            my $target = $where . cacheable(ETag => '"v1"',
+                'Last-Modified' => 'Mon, 01 Jan 2024 00:00:00 GMT', 'X-Extra' => 'kept',
                 'Content-Type' => 'text/plain');
             $backend->forget;
             my $miss = get($httpd, $target);
@@ -68,7 +69,8 @@ CONF
             is_hit($hit, 'then it is a hit');
             is($hit->status, 200, 'with its status');
             is($hit->body, $miss->body, 'its body');
-            is($hit->field($_), $miss->field($_), "its $_") for qw(ETag Last-Modified X-Extra Content-Type Date Content-Length);
+            is($hit->field($_), $miss->field($_), "its $_")
+                for qw(ETag Last-Modified X-Extra Content-Type Date Content-Length);
             like($hit->field('Age') // '', qr/\A\d+\z/, 'and Age');
             is($miss->field('Age'), undef, 'which the first did not have');
             is($backend->count, 1, 'the backend saw one request');
@@ -87,9 +89,12 @@ CONF
             is($client->get($target, 'If-None-Match' => '"v0", "v1"')->status, 304, 'in a list');
             is($client->get($target, 'If-None-Match' => '*')->status, 304, 'for any');
             is($client->get($target, 'If-None-Match' => '"v2"')->status, 200, 'another tag gets the whole');
-            is($client->get($target, 'If-Modified-Since' => 'Mon, 01 Jan 2024 00:00:00 GMT')->status, 304, 'If-Modified-Since: not since');
-            is($client->get($target, 'If-Modified-Since' => 'Sun, 31 Dec 2023 00:00:00 GMT')->status, 200, 'If-Modified-Since: since');
-            is($client->get($target, 'If-None-Match' => '"v2"', 'If-Modified-Since' => 'Mon, 01 Jan 2024 00:00:00 GMT')->status, 200,
+            is($client->get($target, 'If-Modified-Since' => 'Mon, 01 Jan 2024 00:00:00 GMT')->status, 304,
+                'If-Modified-Since: not since');
+            is($client->get($target, 'If-Modified-Since' => 'Sun, 31 Dec 2023 00:00:00 GMT')->status, 200,
+                'If-Modified-Since: since');
+            is($client->get($target, 'If-None-Match' => '"v2"',
+                'If-Modified-Since' => 'Mon, 01 Jan 2024 00:00:00 GMT')->status, 200,
                 'If-None-Match goes before If-Modified-Since');
             is($backend->count, 1, 'all without the backend');
             ok($httpd->wait_access(qr/\Q$target\E .*cache=\S*hit/), 'a note tells the access log of the hit');
@@ -115,14 +120,16 @@ CONF
             is($range->('lines=1-2')->status, 200, 'an unknown unit is ignored');
             my $several = $range->('bytes=0-1,10-11');
             if ($several->status == 206) {
-                like($several->field('Content-Type'), qr{\Amultipart/byteranges; *boundary=}, 'several ranges are multipart');
+                like($several->field('Content-Type'), qr{\Amultipart/byteranges; *boundary=},
+                    'several ranges are multipart');
             } else {
                 is($several->body, $whole, 'several ranges may get the whole');
             }
             is($range->('bytes=0-9', 'If-Range' => '"v1"')->status, 206, 'If-Range that matches');
             is($range->('bytes=0-9', 'If-Range' => '"v0"')->status, 200, 'If-Range that does not');
             is($range->('bytes=0-9', 'If-Range' => 'W/"v1"')->status, 200, 'If-Range compares strongly');
-            is($range->('bytes=0-9', 'If-None-Match' => '"v1"')->status, 304, 'If-None-Match goes before Range');
+            is($range->('bytes=0-9', 'If-None-Match' => '"v1"')->status, 304,
+                'If-None-Match goes before Range');
             is($backend->count, 0, 'all without the backend');
         };
     }
@@ -136,10 +143,12 @@ CONF
         my $first = get($httpd, $target, Host => 'one.example')->body;
         isnt(get($httpd, $target, Host => 'two.example')->body, $first, 'another host is another object');
         is(get($httpd, $target, Host => 'ONE.example')->body, $first, 'hosts ignore case');
-        isnt(get($httpd, "$target&nothing=1", Host => 'one.example')->body, $first, 'another query is another object');
+        isnt(get($httpd, "$target&nothing=1", Host => 'one.example')->body, $first,
+            'another query is another object');
         isnt(get($httpd, "$target&nothing=%31", Host => 'one.example')->body,
             get($httpd, "$target&nothing=1", Host => 'one.example')->body, 'a URL is taken as it came');
-        is(get($httpd, "http://one.example$target", Host => 'one.example')->body, $first, 'absolute form is the same URL');
+        is(get($httpd, "http://one.example$target", Host => 'one.example')->body, $first,
+            'absolute form is the same URL');
     };
     part 'Vary selects among variants' => sub {
         my $target = cacheable(Vary => 'Accept-Language');
@@ -171,7 +180,8 @@ CONF
         for my $what (sort keys %never) {
             my ($response, $count) = $twice->($never{$what});
             is($count, 2, "$what: the backend is asked each time");
-            unlike($response->field('Cache-Status') || 'stored', qr/; ?stored\b/, "$what: and Cache-Status does not say stored");
+            unlike($response->field('Cache-Status') || 'stored', qr/; ?stored\b/,
+                "$what: and Cache-Status does not say stored");
         }
         my @auth = (Authorization => 'Basic Zm9vOmJhcg==');
         my ($response, $count) = $twice->(cacheable(), @auth);
@@ -210,11 +220,13 @@ CONF
         }
     };
     part 'an expired response is revalidated' => sub {
-        my $target = fresh_target('Cache-Control' => 'max-age=600', Age => 1000, ETag => '"v1"', revalidates => 1);
+        my $target = fresh_target('Cache-Control' => 'max-age=600', Age => 1000, ETag => '"v1"',
+            revalidates => 1);
         $backend->forget;
         my $first = get($httpd, $target);
         my $second = get($httpd, $target);
-        is(($backend->last_request->field('If-None-Match') // ''), '"v1"', 'the backend is asked with If-None-Match');
+        is(($backend->last_request->field('If-None-Match') // ''), '"v1"',
+            'the backend is asked with If-None-Match');
         is($second->status, 200, 'its 304 makes a 200 for a client that asked for nothing else');
         is($second->body, $first->body, 'with the stored body');
         isnt($second->field('X-Number'), $first->field('X-Number'), 'and the new fields');
@@ -231,17 +243,21 @@ CONF
         is(get($httpd, $target)->body, $first->body, 'no-cache is stored');
         is($backend->count, 1, 'but never used without asking');
         is($backend->last_request->field('If-None-Match'), '"v1"', 'with its validator');
-        $target = fresh_target('Cache-Control' => 'max-age=600', Age => 1000, 'Last-Modified' => 'Mon, 01 Jan 2024 00:00:00 GMT');
+        $target = fresh_target('Cache-Control' => 'max-age=600', Age => 1000,
+            'Last-Modified' => 'Mon, 01 Jan 2024 00:00:00 GMT');
         get($httpd, $target) for 1 .. 2;
-        is($backend->last_request->field('If-Modified-Since'), 'Mon, 01 Jan 2024 00:00:00 GMT', 'by Last-Modified where there is no ETag');
+        is($backend->last_request->field('If-Modified-Since'), 'Mon, 01 Jan 2024 00:00:00 GMT',
+            'by Last-Modified where there is no ETag');
     };
     part 'what a 304 renews is fresh again' => sub {
         my $changing = backend(sub {
             my ($c, $request) = @_;
-            my @fields = (ETag => '"v1"', 'Cache-Control' => $request->number == 1 ? 'max-age=1' : 'max-age=600');
+            my @fields = (ETag => '"v1"', 'Cache-Control' => $request->number == 1
+                ? 'max-age=1' : 'max-age=600');
             $c->respond($request, $request->field('If-None-Match') ? 304 : 200, \@fields, 'body');
         });
-        my $other = httpd(config => pool(app => $changing) . "RProxyCacheLocal \@ROOT\@/cache size=8M\nRProxyCache on\nRProxyPass / app\n");
+        my $other = httpd(config => pool(app => $changing)
+            . "RProxyCacheLocal \@ROOT\@/cache size=8M\nRProxyCache on\nRProxyPass / app\n");
         get($other, '/');
         is_hit(get($other, '/'), 'fresh');
         ok(eventually { get($other, '/'); $changing->count == 2 }, 'it expires and is revalidated once');
@@ -251,12 +267,15 @@ CONF
     part 'what a request says counts' => sub {
         my $target = cacheable(ETag => '"v1"');
         get($httpd, $target);
-        is_forwarded(get($httpd, $target, 'Cache-Control' => 'no-cache'), 'request|stale', 'no-cache asks the backend');
+        is_forwarded(get($httpd, $target, 'Cache-Control' => 'no-cache'), 'request|stale',
+            'no-cache asks the backend');
         is_forwarded(get($httpd, $target, Pragma => 'no-cache'), 'request|stale', 'Pragma: no-cache too');
         is_forwarded(get($httpd, $target, 'Cache-Control' => 'max-age=0'), 'request|stale', 'max-age=0 too');
         is_hit(get($httpd, $target), 'others are still answered from the store');
-        is(get($httpd, cacheable(), 'Cache-Control' => 'only-if-cached')->status, 504, 'only-if-cached does not ask');
-        is(get($httpd, $target, 'Cache-Control' => 'only-if-cached')->status, 200, 'and is answered from the store');
+        is(get($httpd, cacheable(), 'Cache-Control' => 'only-if-cached')->status, 504,
+            'only-if-cached does not ask');
+        is(get($httpd, $target, 'Cache-Control' => 'only-if-cached')->status, 200,
+            'and is answered from the store');
         $target = fresh_target('Cache-Control' => 'max-age=600', Age => 700);
         get($httpd, $target);
         $backend->forget;
@@ -280,7 +299,8 @@ CONF
         $backend->forget;
         $target = cacheable();
         is(head($httpd, $target)->status, 200, 'HEAD goes to the backend when nothing is stored');
-        is(get($httpd, $target)->body, 'answer ' . $backend->last_request->number, 'and does not stand in for GET');
+        is(get($httpd, $target)->body, 'answer ' . $backend->last_request->number,
+            'and does not stand in for GET');
     };
     part 'a hit goes through access control' => sub {
         my $target = '/guarded' . cacheable();

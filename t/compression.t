@@ -33,7 +33,8 @@ sub respond
         return $c->send_last_chunk;
     } elsif ($what eq 'text') {
         my $match = $request->field('If-None-Match');
-        my @fields = ('Content-Type' => 'text/plain', ETag => '"v1"', 'Cache-Control' => 'max-age=600', 'Accept-Ranges' => 'bytes');
+        my @fields = ('Content-Type' => 'text/plain', ETag => '"v1"', 'Cache-Control' => 'max-age=600',
+            'Accept-Ranges' => 'bytes');
         return $c->respond($request, 304, \@fields) if defined $match && $match =~ /(?<!\/)"v1"/;
         return $c->respond($request, 200, \@fields, $text);
     } elsif ($what eq 'weak') {
@@ -46,7 +47,8 @@ sub respond
         $c->send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n", $text);
         return $c->close;
     } elsif ($what eq 'random') {
-        return $c->respond($request, 200, ['Content-Type' => 'text/plain'], join '', map { chr rand 256 } 1 .. 500_000);
+        return $c->respond($request, 200, ['Content-Type' => 'text/plain'], join '',
+            map { chr rand 256 } 1 .. 500_000);
     }
     return as_asked()->($c, $request);
 }
@@ -93,17 +95,21 @@ CONF
             is($same->status, 304, 'its tag gets a 304');
             is($same->field('ETag'), $tag, 'with the same tag');
             like($same->field('Vary') || '', qr/\baccept-encoding\b/i, 'and Vary');
-            is($client->get('/text', 'Accept-Encoding' => $coding, 'If-None-Match' => '"v0"')->status, 200, 'another tag does not');
+            is($client->get('/text', 'Accept-Encoding' => $coding, 'If-None-Match' => '"v0"')->status, 200,
+                'another tag does not');
             my $head = $client->head('/text', 'Accept-Encoding' => $coding);
-            is($head->field($_), $response->field($_), "HEAD says the same $_") for qw(ETag Vary Content-Encoding);
+            is($head->field($_), $response->field($_), "HEAD says the same $_")
+                for qw(ETag Vary Content-Encoding);
             isnt($head->field('Content-Length') // '', length $text, 'and not the length of other bytes');
         };
         part "$coding is flushed where the backend flushes" => sub {
             # curl unpacks while it receives; the tools want all of it.
             my $file = RP::Place->folder . '/received';
-            my $curl = RP::Process->run(['curl', '-sN', '--compressed', '-H', "Accept-Encoding: $coding", '-H', "X-Signal: $coding",
+            my $curl = RP::Process->run(['curl', '-sN', '--compressed', '-H', "Accept-Encoding: $coding",
+                '-H', "X-Signal: $coding",
                 'http://127.0.0.1:' . $httpd->port . '/flushed'], output => $file);
-            ok(eventually { RP::Place->read_file($file) eq 'first part, ' }, 'the first part can be read before the second is sent');
+            ok(eventually { RP::Place->read_file($file) eq 'first part, ' },
+                'the first part can be read before the second is sent');
             $backend->signal($coding);
             ok(eventually { RP::Process->ended($curl) }, 'and then the rest');
             is(RP::Place->read_file($file), 'first part, second part', 'all of it');
@@ -112,10 +118,13 @@ CONF
     }
     part 'the client chooses by q-values, the server among equals' => sub {
         my @choices = (
-            ['gzip, br, zstd', 'zstd'], ['gzip, br', 'br'], ['gzip', 'gzip'], ['x-gzip', 'gzip'], ['GZIP', 'gzip'],
-            ['gzip;q=1, br;q=0.5, zstd;q=0.1', 'gzip'], ['gzip;q=0.5, br;q=0.9', 'br'], ['br;q=0, gzip', 'gzip'],
+            ['gzip, br, zstd', 'zstd'], ['gzip, br', 'br'], ['gzip', 'gzip'], ['x-gzip', 'gzip'],
+                ['GZIP', 'gzip'],
+            ['gzip;q=1, br;q=0.5, zstd;q=0.1', 'gzip'], ['gzip;q=0.5, br;q=0.9', 'br'],
+                ['br;q=0, gzip', 'gzip'],
             ['*', 'zstd'], ['zstd;q=0, *', 'br'], ['identity', undef], ['identity, gzip;q=0.5', undef],
-            ['gzip;q=0', undef], ['deflate', undef], ['', undef], ['gzip;q=0.001, identity;q=0', 'gzip'], ['*;q=0', undef],
+            ['gzip;q=0', undef], ['deflate', undef], ['', undef], ['gzip;q=0.001, identity;q=0', 'gzip'],
+                ['*;q=0', undef],
             ['gzip ; q=0.8 , br ; q=0.9', 'br'],
         );
         my $client = client($httpd);
@@ -129,38 +138,51 @@ CONF
         is($none->field('Content-Encoding'), undef, 'no Accept-Encoding gets identity');
         is($none->field('ETag'), '"v1"', 'with the tag as it came');
         is($none->field('Content-Length'), length $text, 'and its length');
-        is(client($httpd)->get('/weak', 'Accept-Encoding' => 'gzip')->field('ETag') =~ m{\AW/"} ? 1 : 0, 1, 'a weak tag stays weak');
+        is(client($httpd)->get('/weak', 'Accept-Encoding' => 'gzip')->field('ETag') =~ m{\AW/"} ? 1 : 0, 1,
+            'a weak tag stays weak');
     };
     part 'what is left alone' => sub {
         my $long = 'x' x 5000;
         my %alone = (
-            'no-transform' => asking('/', 'Content-Type' => 'text/plain', 'Cache-Control' => 'no-transform', body => $long),
-            'already encoded' => asking('/', 'Content-Type' => 'text/plain', 'Content-Encoding' => 'gzip', body => $long),
+            'no-transform' => asking('/', 'Content-Type' => 'text/plain', 'Cache-Control' => 'no-transform',
+                body => $long),
+            'already encoded' => asking('/', 'Content-Type' => 'text/plain', 'Content-Encoding' => 'gzip',
+                body => $long),
             'a picture' => asking('/', 'Content-Type' => 'image/png', body => $long),
             'no type' => asking('/', 'X-A' => 'b', body => $long),
             'too short' => asking('/', 'Content-Type' => 'text/plain', body => 'x' x 100),
-            'a partial response' => asking('/', status => 206, 'Content-Type' => 'text/plain', 'Content-Range' => 'bytes 0-4999/9999', body => $long),
+            'a partial response' => asking('/', status => 206, 'Content-Type' => 'text/plain',
+                'Content-Range' => 'bytes 0-4999/9999', body => $long),
             'where it is off' => asking('/off', 'Content-Type' => 'text/plain', body => $long),
-            'a type that is not listed' => asking('/only-json', 'Content-Type' => 'text/plain', body => $long),
+            'a type that is not listed' => asking('/only-json', 'Content-Type' => 'text/plain',
+                body => $long),
         );
         for my $what (sort keys %alone) {
             my $response = get($httpd, $alone{$what}, 'Accept-Encoding' => 'gzip');
-            is(length $response->body, $what eq 'too short' ? 100 : 5000, "$what: the bytes are the backend's");
-            is($response->field('Content-Encoding'), $what eq 'already encoded' ? 'gzip' : undef, "$what: Content-Encoding as it came");
+            is(length $response->body, $what eq 'too short' ? 100 : 5000,
+                "$what: the bytes are the backend's");
+            is($response->field('Content-Encoding'), $what eq 'already encoded' ? 'gzip' : undef,
+                "$what: Content-Encoding as it came");
         }
-        is(get($httpd, asking('/', status => 204, 'Content-Type' => 'text/plain'), 'Accept-Encoding' => 'gzip')->field('Content-Encoding'),
+        is(get($httpd, asking('/', status => 204, 'Content-Type' => 'text/plain'),
+            'Accept-Encoding' => 'gzip')->field('Content-Encoding'),
             undef, '204');
-        is(get($httpd, '/text', 'Accept-Encoding' => 'gzip', Range => 'bytes=0-9')->field('Content-Encoding'), undef, 'a request for a range');
+        is(get($httpd, '/text', 'Accept-Encoding' => 'gzip',
+            Range => 'bytes=0-9')->field('Content-Encoding'), undef, 'a request for a range');
     };
     part 'what is compressed' => sub {
         my $long = 'x' x 5000;
-        for my $type ('text/html; charset=utf-8', 'TEXT/CSS', 'application/json', 'application/javascript', 'image/svg+xml', 'application/ld+json') {
-            is(get($httpd, asking('/', 'Content-Type' => $type, body => $long), 'Accept-Encoding' => 'gzip')->field('Content-Encoding'),
+        for my $type ('text/html; charset=utf-8', 'TEXT/CSS', 'application/json', 'application/javascript',
+            'image/svg+xml', 'application/ld+json') {
+            is(get($httpd, asking('/', 'Content-Type' => $type, body => $long),
+                'Accept-Encoding' => 'gzip')->field('Content-Encoding'),
                 'gzip', $type);
         }
-        is(get($httpd, asking('/only-json', 'Content-Type' => $_, body => 'x' x 20), 'Accept-Encoding' => 'br')->field('Content-Encoding'),
+        is(get($httpd, asking('/only-json', 'Content-Type' => $_, body => 'x' x 20),
+            'Accept-Encoding' => 'br')->field('Content-Encoding'),
             'br', "$_ where it is listed") for 'application/json', 'application/problem+json';
-        is(get($httpd, asking('/', status => 404, 'Content-Type' => 'text/html', body => $long), 'Accept-Encoding' => 'gzip')->field('Content-Encoding'),
+        is(get($httpd, asking('/', status => 404, 'Content-Type' => 'text/html', body => $long),
+            'Accept-Encoding' => 'gzip')->field('Content-Encoding'),
             'gzip', 'an error page');
     };
     part 'a response that breaks off stays broken' => sub {
@@ -175,7 +197,8 @@ CONF
                 my $response = $client->get('/cached/text', 'Accept-Encoding' => $accept);
                 is(md5_hex(unpacked($response)), md5_hex($text), "$accept, round $round");
                 my $tag = $response->field('ETag');
-                is($client->get('/cached/text', 'Accept-Encoding' => $accept, 'If-None-Match' => $tag)->status, 304, 'and 304 for its tag');
+                is($client->get('/cached/text', 'Accept-Encoding' => $accept,
+                    'If-None-Match' => $tag)->status, 304, 'and 304 for its tag');
             }
         }
         is($backend->count, 1, 'from one response of the backend');

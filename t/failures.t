@@ -11,7 +11,8 @@ use IO::Socket::INET;
 each_mpm {
     # Accepts connections by its backlog only, until that is full: connecting takes for ever.
     my $deaf = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die;
-    my @filling = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $deaf->sockport, Blocking => 0) } 1 .. 4;
+    my @filling = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $deaf->sockport,
+        Blocking => 0) } 1 .. 4;
     my $refusing = RP::Place->refusing_port;
     my $backend = backend(on_connection => sub {
         my ($c) = @_;
@@ -44,7 +45,8 @@ each_mpm {
             }
         }
     });
-    my $httpd = httpd(children => 4, config => pool(app => $backend) . pool(refusing => "http://127.0.0.1:$refusing")
+    my $httpd = httpd(children => 4, config => pool(app => $backend)
+        . pool(refusing => "http://127.0.0.1:$refusing")
         . pool(deaf => 'http://127.0.0.1:' . $deaf->sockport) . pool(nameless => 'http://nowhere.invalid:80')
         . pool(gone => 'unix:/nonexistent/socket') . <<'CONF');
 RProxyTimeout connect=400ms first-byte=400ms idle=400ms
@@ -72,10 +74,12 @@ CONF
             $httpd->forget_logs;
             my $response = get($httpd, $target);
             is($response->status, $status, "is a $status");
-            like($response->field('Proxy-Status') || '', qr/\Arproxy; ?error=(?:$error)\b/, 'with Proxy-Status');
+            like($response->field('Proxy-Status') || '', qr/\Arproxy; ?error=(?:$error)\b/,
+                'with Proxy-Status');
             like($httpd->wait_log(qr/RP\d+.*pool $pool/) || '', qr/pool $pool, member \S+, phase $phase: \S/,
                 'a log line with pool, member, phase and cause');
-            like($httpd->wait_access(qr/\Q$target\E /) || '', qr/member=(?:http|unix)\S* error=(?:$error)/, 'and notes');
+            like($httpd->wait_access(qr/\Q$target\E /) || '', qr/member=(?:http|unix)\S* error=(?:$error)/,
+                'and notes');
             ok(length $response->body, 'and a page');
         };
     }
@@ -95,7 +99,8 @@ CONF
     part 'a good response has no Proxy-Status error and a note of its member' => sub {
         my $response = get($httpd, '/app/');
         unlike($response->field('Proxy-Status') || '', qr/error/, 'no error');
-        like($httpd->wait_access(qr{/app/ }) || '', qr/member=\Q@{[$backend->url]}\E error=- .*attempts=1/, 'member and attempts');
+        like($httpd->wait_access(qr{/app/ }) || '', qr/member=\Q@{[$backend->url]}\E error=- .*attempts=1/,
+            'member and attempts');
     };
 };
 

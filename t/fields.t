@@ -28,8 +28,10 @@ CONF
 
     part 'end-to-end fields of a request go on, the hop\'s own do not' => sub {
         my $response = get($httpd, '/', 'X-One' => 'a', 'X-One' => 'b', Accept => 'text/html;q=0.5, */*',
-            Cookie => 'a=b; c=d', Connection => 'X-Private, x-other , keep-alive', 'X-Private' => 'secret', 'X-Other' => 'secret',
-            'Keep-Alive' => 'timeout=5', 'Proxy-Connection' => 'keep-alive', 'Proxy-Authorization' => 'Basic Zm9v',
+            Cookie => 'a=b; c=d', Connection => 'X-Private, x-other , keep-alive', 'X-Private' => 'secret',
+                'X-Other' => 'secret',
+            'Keep-Alive' => 'timeout=5', 'Proxy-Connection' => 'keep-alive',
+                'Proxy-Authorization' => 'Basic Zm9v',
             TE => 'trailers', Proxy => 'http://evil.example/', 'X-Empty' => '', Authorization => 'Bearer x');
         is($response->echoed('X-One'), 'a, b', 'repeated ones keep their values and order');
         is($response->echoed('Accept'), 'text/html;q=0.5, */*', 'Accept');
@@ -52,7 +54,8 @@ CONF
         my $response = get($httpd, asking('/', 'X-One' => 'a', 'X-One' => 'b', Connection => 'X-Private',
             'X-Private' => 'secret', 'Keep-Alive' => 'timeout=5', 'Proxy-Connection' => 'x', Upgrade => 'h2c',
             'Set-Cookie' => 'a=1', 'Set-Cookie' => 'b=2', Date => 'Mon, 01 Jan 2024 00:00:00 GMT',
-            'Content-Type' => 'text/x-odd;charset=utf-8', 'WWW-Authenticate' => 'Basic realm=x', 'Content-Language' => 'de',
+            'Content-Type' => 'text/x-odd;charset=utf-8', 'WWW-Authenticate' => 'Basic realm=x',
+                'Content-Language' => 'de',
             'X-Bytes' => "\xC3\xBC"));
         is_deeply([$response->fields('X-One')], [qw(a b)], 'repeated ones keep their values and order');
         is_deeply([$response->fields('Set-Cookie')], ['a=1', 'b=2'], 'cookies are not joined');
@@ -71,8 +74,10 @@ CONF
         my $response = get($httpd, '/');
         is($response->echoed('Via'), '1.1 edge', 'towards the backend');
         like($response->field('Via') || '', qr/\A1\.1 edge\b/, 'towards the client');
-        is(get($httpd, '/', Via => '1.0 first')->echoed('Via'), '1.0 first, 1.1 edge', 'added behind those before');
-        like(get($httpd, asking('/', Via => '1.1 inner'))->field('Via'), qr/\A1\.1 inner, 1\.1 edge/, 'in both directions');
+        is(get($httpd, '/', Via => '1.0 first')->echoed('Via'), '1.0 first, 1.1 edge',
+            'added behind those before');
+        like(get($httpd, asking('/', Via => '1.1 inner'))->field('Via'), qr/\A1\.1 inner, 1\.1 edge/,
+            'in both directions');
     };
     part 'Forwarded and its relatives name the client' => sub {
         my $response = get($httpd, '/', Host => 'shop.example:81');
@@ -82,9 +87,11 @@ CONF
         my $forwarded = $response->echoed('Forwarded');
         like($forwarded, qr/(?:\A|;)for="?127\.0\.0\.1"?(?:;|\z)/i, 'Forwarded for=');
         like($forwarded, qr/(?:\A|;)proto=http(?:;|\z)/i, 'Forwarded proto=');
-        like($forwarded, qr/(?:\A|;)host="shop\.example:81"(?:;|\z)/i, 'Forwarded host=, quoted for its colon');
+        like($forwarded, qr/(?:\A|;)host="shop\.example:81"(?:;|\z)/i,
+            'Forwarded host=, quoted for its colon');
     };
-    my @claims = (Forwarded => 'for=192.0.2.1;proto=https', 'X-Forwarded-For' => '192.0.2.1', 'X-Forwarded-Proto' => 'https',
+    my @claims = (Forwarded => 'for=192.0.2.1;proto=https', 'X-Forwarded-For' => '192.0.2.1',
+        'X-Forwarded-Proto' => 'https',
         'X-Forwarded-Host' => 'evil.example');
     part 'what a stranger claims in them is not believed' => sub {
         my $response = get($httpd, '/', @claims);
@@ -98,17 +105,20 @@ CONF
         is($response->echoed('X-Forwarded-For'), '192.0.2.1, 127.0.0.1', 'X-Forwarded-For');
         is($response->echoed('X-Forwarded-Proto'), 'https', 'X-Forwarded-Proto');
         is($response->echoed('X-Forwarded-Host'), 'evil.example', 'X-Forwarded-Host');
-        like($response->echoed('Forwarded'), qr/\Afor=192\.0\.2\.1;proto=https, ?for="?127\.0\.0\.1/i, 'Forwarded');
+        like($response->echoed('Forwarded'), qr/\Afor=192\.0\.2\.1;proto=https, ?for="?127\.0\.0\.1/i,
+            'Forwarded');
     };
     part 'mod_remoteip\'s client is the client' => sub {
         my $response = request($httpd->port(2), 'GET', '/', ['X-Client-IP' => '203.0.113.9']);
         like($response->echoed('X-Forwarded-For'), qr/\A203\.0\.113\.9\b/, 'X-Forwarded-For');
         like($response->echoed('Forwarded'), qr/for="?203\.0\.113\.9/i, 'Forwarded');
         $response = request($httpd->port(2), 'GET', '/', ['X-Client-IP' => '2001:db8::7']);
-        like($response->echoed('Forwarded'), qr/for="\[2001:db8::7\]"/i, 'an IPv6 address is bracketed and quoted');
+        like($response->echoed('Forwarded'), qr/for="\[2001:db8::7\]"/i,
+            'an IPv6 address is bracketed and quoted');
     };
     part 'a client certificate is never what a client says it is' => sub {
-        my $response = get($httpd, '/', 'Client-Cert' => ':AAAA:', 'client-cert-chain' => ':BBBB:', 'Client_Cert' => ':CCCC:');
+        my $response = get($httpd, '/', 'Client-Cert' => ':AAAA:', 'client-cert-chain' => ':BBBB:',
+            'Client_Cert' => ':CCCC:');
         is($response->echoed($_), undef, "$_ is removed") for qw(Client-Cert Client-Cert-Chain Client_Cert);
     };
 
@@ -119,10 +129,12 @@ CONF
         ['/', 'Location', '/a', '/a', 'a path'],
         ['/', 'Location', 'a/b?c', 'a/b?c', 'a relative one'],
         ['/', 'Location', 'https://other.example/a', 'https://other.example/a', 'another host'],
-        ['/', 'Location', "http://$member.evil.example/", "http://$member.evil.example/", 'a host that begins alike'],
+        ['/', 'Location', "http://$member.evil.example/", "http://$member.evil.example/",
+            'a host that begins alike'],
         ['/', 'Location', "//$member/a", qr{\A(?:http:)?//\Q$here\E/a\z}, 'a network path'],
         ['/shop/x', 'Location', "http://$member/store/a?b", "http://$here/shop/a?b", 'name and base path'],
-        ['/shop/x', 'Location', "http://$here/store/a", "http://$here/shop/a", 'the public name and base path'],
+        ['/shop/x', 'Location', "http://$here/store/a", "http://$here/shop/a",
+            'the public name and base path'],
         ['/shop/x', 'Location', '/store/a', '/shop/a', 'a path under the base'],
         ['/shop/x', 'Location', '/store', '/shop', 'the base itself'],
         ['/shop/x', 'Location', '/storehouse', '/storehouse', 'a path that begins alike'],
@@ -131,23 +143,29 @@ CONF
         ['/root/x', 'Location', '/a', '/root/a', 'a path under the root for a base'],
         ['/shop/x', 'Content-Location', '/store/a', '/shop/a', 'a path'],
         ['/shop/x', 'Content-Location', "http://$member/store/a", "http://$here/shop/a", 'an absolute one'],
-        ['/shop/x', 'Refresh', "5; url=http://$member/store/a", "5; url=http://$here/shop/a", 'an absolute one'],
+        ['/shop/x', 'Refresh', "5; url=http://$member/store/a", "5; url=http://$here/shop/a",
+            'an absolute one'],
         ['/shop/x', 'Refresh', '0;URL=/store/a', '0;URL=/shop/a', 'a path'],
         ['/shop/x', 'Refresh', '5', '5', 'no URL'],
-        ['/shop/x', 'Set-Cookie', 'a=b; Path=/store; HttpOnly', 'a=b; Path=/shop; HttpOnly', 'Path is the base'],
-        ['/shop/x', 'Set-Cookie', 'a=b; path=/store/deep', qr{\Aa=b; path=/shop/deep\z}i, 'Path under the base'],
+        ['/shop/x', 'Set-Cookie', 'a=b; Path=/store; HttpOnly', 'a=b; Path=/shop; HttpOnly',
+            'Path is the base'],
+        ['/shop/x', 'Set-Cookie', 'a=b; path=/store/deep', qr{\Aa=b; path=/shop/deep\z}i,
+            'Path under the base'],
         ['/shop/x', 'Set-Cookie', 'a=b; Path=/; Secure', 'a=b; Path=/; Secure', 'Path above the base'],
         ['/shop/x', 'Set-Cookie', 'a=b', 'a=b', 'no Path'],
         ['/', 'Set-Cookie', 'a=b; Domain=127.0.0.1; Secure', 'a=b; Secure', 'Domain is the member\'s'],
         ['/', 'Set-Cookie', 'a=b; Domain=other.example', 'a=b; Domain=other.example', 'Domain is another'],
-        ['/', 'Set-Cookie', 'a="b; Path=/store"; Path=/store', 'a="b; Path=/store"; Path=/store', 'untouched where paths are equal'],
-        ['/member-host/', 'Location', "http://$member/a", "http://$here/a", 'the member\'s name with its own Host'],
+        ['/', 'Set-Cookie', 'a="b; Path=/store"; Path=/store', 'a="b; Path=/store"; Path=/store',
+            'untouched where paths are equal'],
+        ['/member-host/', 'Location', "http://$member/a", "http://$here/a",
+            'the member\'s name with its own Host'],
     );
     for my $map (@maps) {
         my ($target, $name, $sent, $expected, $what) = @$map;
         part "$name: $what" => sub {
             my $response = get($httpd, asking($target, $name => $sent));
-            ref $expected ? like($response->field($name), $expected, $what) : is($response->field($name), $expected, $what);
+            ref $expected ? like($response->field($name), $expected, $what) : is($response->field($name),
+                $expected, $what);
         };
     }
 };

@@ -100,7 +100,8 @@ each_mpm {
     my $backend = backend(plays(@malformed));
     my $broken = backend(plays(@broken));
     my $tolerated = backend(plays(@tolerated));
-    my $httpd = httpd(children => 1, config => pool(app => $backend) . pool(broken => $broken) . pool(tolerated => $tolerated)
+    my $httpd = httpd(children => 1, config => pool(app => $backend) . pool(broken => $broken)
+        . pool(tolerated => $tolerated)
         . <<'CONF');
 RProxyTimeout first-byte=3s idle=3s
 RProxyPass / app
@@ -114,8 +115,10 @@ CONF
             $httpd->forget_logs;
             my $response = get($httpd, "/$n");
             is($response->status, 502, 'for the client');
-            like($response->field('Proxy-Status') || '', qr/\Arproxy; *error=\w+/, 'which learns of it in Proxy-Status');
-            like($httpd->wait_log(qr/RP\d+.*pool app/) || '', qr/member \S*\Q@{[$backend->authority]}\E.*phase \w+.*: ./,
+            like($response->field('Proxy-Status') || '', qr/\Arproxy; *error=\w+/,
+                'which learns of it in Proxy-Status');
+            like($httpd->wait_log(qr/RP\d+.*pool app/) || '',
+                qr/member \S*\Q@{[$backend->authority]}\E.*phase \w+.*: ./,
                 'the log names pool, member, phase and cause');
             ok($backend->wait_note(qr/\A$n: closed/), 'the connection is closed') if !$closes;
             is(get($httpd, '/')->body, 'fine', 'and the next request has another');
@@ -126,7 +129,8 @@ CONF
         part "$name never makes a complete response" => sub {
             my $client = client($httpd);
             my $response = eval { $client->get("/broken/$n") };
-            ok(!$response || $response->broken || $response->status == 502, 'the client sees that it is broken');
+            ok(!$response || $response->broken || $response->status == 502,
+                'the client sees that it is broken');
             ok($broken->wait_note(qr/\A$n: closed/), 'the backend\'s connection is closed');
             is(get($httpd, '/broken/')->body, 'fine', 'and the next request has another');
         };

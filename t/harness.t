@@ -22,7 +22,8 @@ each_mpm {
         my $client = client($httpd);
         is($client->post('/', 'x' x 300_000)->json->{body_length}, 300_000, 'with Content-Length');
         my $chunked = "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-        is($client->request('POST', '/', ['Transfer-Encoding' => 'chunked'], $chunked)->json->{body_length}, 5, 'chunked');
+        is($client->request('POST', '/', ['Transfer-Encoding' => 'chunked'], $chunked)->json->{body_length},
+            5, 'chunked');
         is($client->head('/')->body, '', 'HEAD has none');
     };
     part 'restarts and logs' => sub {

@@ -43,7 +43,8 @@ sub scripted
 sub served
 {
     my ($backend, $options) = @_;
-    return httpd(children => 1, config => pool(app => $backend->url . ' ' . ($options || '')) . "RProxyPass / app\n");
+    return httpd(children => 1, config => pool(app => $backend->url . ' ' . ($options || ''))
+        . "RProxyPass / app\n");
 }
 
 each_mpm {
@@ -61,7 +62,8 @@ each_mpm {
     part 'a client that leaves does not take the backend\'s connection with it' => sub {
         my $backend = scripted();
         my $httpd = served($backend);
-        is(get($httpd, '/', Connection => 'close')->body, 'from connection 1', 'a client of its own') for 1 .. 3;
+        is(get($httpd, '/', Connection => 'close')->body, 'from connection 1', 'a client of its own')
+            for 1 .. 3;
         is($backend->connections, 1, 'one connection for all clients');
     };
     part 'an idle connection that died is noticed before it is used' => sub {
@@ -70,7 +72,8 @@ each_mpm {
         my $client = client($httpd);
         is($client->post('/', 'x')->body, 'from connection 1', 'the first');
         $backend->wait_note(qr/closed/);
-        is($client->post('/', 'x')->body, 'from connection 2', 'POST, which may not be repeated, goes over a new one');
+        is($client->post('/', 'x')->body, 'from connection 2',
+            'POST, which may not be repeated, goes over a new one');
         is($backend->count, 2, 'and is sent once');
     };
     part 'GET is tried once more when a reused connection breaks before any byte came back' => sub {
@@ -82,7 +85,8 @@ each_mpm {
             my $response = $client->get('/second');
             is($response->status, 200, "$end: served");
             is($response->body, 'from connection 2', "$end: over a new connection");
-            is_deeply([map { $_->target } $backend->requests], [qw(/first /second /second)], "$end: sent twice");
+            is_deeply([map { $_->target } $backend->requests], [qw(/first /second /second)],
+                "$end: sent twice");
             ok($httpd->wait_access(qr{/second.*attempts=2}), "$end: the attempts are noted");
         }
     };

@@ -94,7 +94,8 @@ CONF
     };
     part 'virtual hosts have routes of their own' => sub {
         my $at = sub { request($httpd->port(1), 'GET', $_[1], [Host => $_[0]]) };
-        is($at->('one.example', '/app/deep/x')->field('X-Backend'), 'c', 'the main server\'s longer prefixes go on');
+        is($at->('one.example', '/app/deep/x')->field('X-Backend'), 'c',
+            'the main server\'s longer prefixes go on');
         is($at->('one.example', '/x')->field('X-Backend'), 'b', 'its own root');
         my $two = $at->('two.example', '/app/x');
         is($two->field('X-Backend'), 'c', 'its own prefix');
@@ -102,7 +103,8 @@ CONF
         is($at->('two.example', '/x')->field('X-Backend'), 'a', 'and the main server\'s routes besides');
     };
     part 'a URL goes on as it came' => sub {
-        $goes->($_, 'a', $_, 'raw') for '/%41%7e~', '/a%2Fb', '/a%2fb', '/x;p=1,2', '/x?', '/x?a=%20b&c=%zz+d', '/%C3%BC',
+        $goes->($_, 'a', $_, 'raw') for '/%41%7e~', '/a%2Fb', '/a%2fb', '/x;p=1,2', '/x?',
+            '/x?a=%20b&c=%zz+d', '/%C3%BC',
             "/!\$&'()*+,-.:=@_", '/x?a=/../b', '/%25%32%46';
         $goes->('/a//b', 'a', '/a//b', 'raw');
         $goes->('/moved/a%2Fb%20c?d%2F', 'b', '/base/a%2Fb%20c?d%2F', 'raw behind a base');
@@ -133,12 +135,14 @@ CONF
     part 'Host is the client\'s, or the member\'s' => sub {
         is(get($httpd, '/x', Host => 'shop.example')->echoed('Host'), 'shop.example', 'preserved by default');
         is(get($httpd, '/x', Host => 'shop.example:81')->echoed('Host'), 'shop.example:81', 'with its port');
-        is(get($httpd, '/hostname', Host => 'shop.example')->echoed('Host'), $backend{a}->authority, 'RProxyPreserveHost off');
+        is(get($httpd, '/hostname', Host => 'shop.example')->echoed('Host'), $backend{a}->authority,
+            'RProxyPreserveHost off');
         my $client = client($httpd);
         $client->send("GET /x HTTP/1.0\r\n\r\n");
         my $response = $client->read_response;
         is($response->status, 200, 'HTTP/1.0 without Host is served');
-        is(scalar(grep { lc $_->[0] eq 'host' } @{ $response->json->{fields} }), 1, 'and the backend gets one Host');
+        is(scalar(grep { lc $_->[0] eq 'host' } @{ $response->json->{fields} }), 1,
+            'and the backend gets one Host');
     };
 };
 

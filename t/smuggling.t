@@ -9,7 +9,8 @@ my $inner = "GET /NN/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 my $length = length $inner;
 my @attempts = (
     ['CL.TE', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: @{[$length + 5]}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$inner"],
-    ['TE.CL', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n" . sprintf("%x", $length) . "\r\n$inner\r\n0\r\n\r\n"],
+    ['TE.CL', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n"
+        . sprintf("%x", $length) . "\r\n$inner\r\n0\r\n\r\n"],
     ['CL.CL', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: $length\r\n\r\n$inner"],
     ['CL.CL, the other way round', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: $length\r\nContent-Length: 0\r\n\r\n$inner"],
     ['a list of lengths', "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0, $length\r\n\r\n$inner"],
@@ -32,7 +33,8 @@ my @attempts = (
     ['a space in a target', "GET /a HTTP/1.1\r\nX: y HTTP/1.1\r\nHost: a\r\n\r\n"],
     ['a coding in HTTP/1.0', "POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: @{[$length + 5]}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$inner"],
     ['chunk sizes with signs', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+0\r\n\r\n$inner"],
-    ['chunk sizes with 0x', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x" . sprintf("%x", $length) . "\r\n$inner\r\n0\r\n\r\n"],
+    ['chunk sizes with 0x', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x"
+        . sprintf("%x", $length) . "\r\n$inner\r\n0\r\n\r\n"],
     ['a chunk extension with a bare LF', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;\nxx\r\n" . sprintf("%x", $length) . "\r\n$inner\r\n0\r\n\r\n"],
     ['a chunk size beyond 64 bits', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n$inner\r\n0\r\n\r\n"],
     ['framing fields as trailers', "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: $length\r\nTransfer-Encoding: chunked\r\nHost: b\r\n\r\n"],
@@ -48,7 +50,8 @@ my @attempts = (
 
 each_mpm {
     my $backend = backend(sub { $_[0]->respond($_[1], 200, [], 'answer') });
-    my $httpd = httpd(config => pool(app => $backend) . "HttpProtocolOptions Unsafe\nTimeout 1\nKeepAliveTimeout 1\nRProxyPass / app\n");
+    my $httpd = httpd(config => pool(app => $backend)
+        . "HttpProtocolOptions Unsafe\nTimeout 1\nKeepAliveTimeout 1\nRProxyPass / app\n");
 
     for my $n (10 .. $#attempts + 10) {
         my ($name, $bytes) = @{ $attempts[$n - 10] };
@@ -65,13 +68,16 @@ each_mpm {
             # A request of an attempt before, which its client did not wait for, may come late.
             my @seen = grep { $_->start =~ m{ /$n/} || $_->start !~ m{ /\d\d/} } $backend->requests;
             cmp_ok(scalar @seen, '<=', $responses, 'the backend saw no more requests than the client got answers')
-                or diag("answers: $answers\n", map { 'connection ' . $_->connection . ': ' . $_->raw_head } @seen);
+                or diag("answers: $answers\n", map { 'connection ' . $_->connection . ': '
+                    . $_->raw_head } @seen);
             # httpd itself may read bytes behind the body as a second request; then it is one for everybody.
             for my $request (@seen) {
                 my $head = $request->raw_head;
-                my @framing = map { my $n = $_; map { "$n: $_" } $request->fields($n) } 'Content-Length', 'Transfer-Encoding';
+                my @framing = map { my $n = $_; map { "$n: $_" } $request->fields($n) } 'Content-Length',
+                    'Transfer-Encoding';
                 cmp_ok(scalar @framing, '<=', 1, 'its length is said once') or diag($head);
-                like($_, qr/\A(?:Content-Length: \d+|Transfer-Encoding: chunked)\z/, 'and plainly') for @framing;
+                like($_, qr/\A(?:Content-Length: \d+|Transfer-Encoding: chunked)\z/, 'and plainly')
+                    for @framing;
                 unlike($head, qr/(?<!\r)\n/, 'no bare LF');
                 unlike($head, qr/\r(?!\n)/, 'no bare CR');
                 unlike($head, qr/\n[ \t]/, 'no folded line');

@@ -27,7 +27,8 @@ sub respond
     my ($c, $request) = @_;
     my ($what) = $request->target =~ m{\A/([a-z]+)};
     if ($what eq 'half') {
-        $c->send("HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: $megabyte\r\n\r\n", 'x' x ($megabyte / 2));
+        $c->send("HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: $megabyte\r\n\r\n",
+            'x' x ($megabyte / 2));
         $c->wait_gone;
         return $c->close;
     } elsif ($what eq 'breaks') {
@@ -136,7 +137,8 @@ CONF
             }
             my %old = map { $_ => 1 } $httpd->children;
             kill KILL => keys %old;
-            ok(eventually { my @now = $httpd->children; @now && !grep { $old{$_} } @now }, "round $round: there are new children");
+            ok(eventually { my @now = $httpd->children; @now && !grep { $old{$_} } @now },
+                "round $round: there are new children");
             my $response = get($httpd, $target);
             ok(is_stored($response) && $response->body eq $first, 'what was stored is still there');
             my $another = object(size => 200_000);

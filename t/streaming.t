@@ -74,7 +74,8 @@ CONF
         for my $how (qw(chunked close)) {
             my $client = client($httpd);
             $client->send_request('GET', "/events/$how");
-            is($client->read_response_head->field('Content-Type'), 'text/event-stream', "$how: the head arrives");
+            is($client->read_response_head->field('Content-Type'), 'text/event-stream',
+                "$how: the head arrives");
             for my $n (1 .. 3) {
                 is($client->read_chunk, "data: $n\n\n", "$how: event $n arrives before the next is sent");
                 $backend->signal("$how-$n");

@@ -15,7 +15,8 @@ sub tls_backend
     my ($certificate, %tls) = @_;
     return backend(on_request => sub {
         my ($c, $request) = @_;
-        $c->respond($request, 200, [map { ('X-SNI', $_) } grep { defined $_ } $c->socket->get_servername], $c->socket->get_sslversion);
+        $c->respond($request, 200, [map { ('X-SNI', $_) } grep { defined $_ } $c->socket->get_servername],
+            $c->socket->get_sslversion);
     }, tls => { %$certificate, %tls });
 }
 
@@ -29,7 +30,8 @@ each_mpm {
     my $wrong_name = tls_backend($authority->issue(name => 'other.example', san => 'DNS:other.example'));
     my $expired = tls_backend($authority->issue(name => 'localhost', days => -1));
     my $plain = backend(on_connection => sub { $_[0]->send("HTTP/1.1 400 Bad Request\r\n\r\n"); $_[0]->wait_gone });
-    my $httpd = httpd(config => pool(trusted => by_name($trusted, $ca)) . pool(address => $trusted->url . " $ca")
+    my $httpd = httpd(config => pool(trusted => by_name($trusted, $ca))
+        . pool(address => $trusted->url . " $ca")
         . pool(stranger => by_name($trusted, 'ca=' . $stranger->cert)) . pool(system => by_name($trusted, ''))
         . pool(unverified => by_name($trusted, 'verify=off')) . pool(wrong_name => by_name($wrong_name, $ca))
         . pool(expired => by_name($expired, $ca)) . pool(old => by_name($old, $ca))
@@ -75,7 +77,8 @@ CONF
             is($response->status, 502, 'for the client');
             my $error = $pool eq 'plain' ? 'tls_protocol_error|tls_alert_received|\w+' : 'tls_certificate_error';
             like($response->field('Proxy-Status') || '', qr/error=(?:$error)\b/, 'with Proxy-Status');
-            like($httpd->wait_log(qr/RP\d+.*pool $pool/) || '', $refused{$pool}, 'and a log line that says why');
+            like($httpd->wait_log(qr/RP\d+.*pool $pool/) || '', $refused{$pool},
+                'and a log line that says why');
             is($plain->count, 0, 'and the backend gets no request') if $pool eq 'plain';
         };
     }
@@ -141,16 +144,19 @@ CONF
         is($response->echoed('Client-Cert'), $expected, 'Client-Cert is the certificate, and only that');
         is($response->echoed('Client-Cert-Chain'), undef, 'without its chain');
         is($client->get('/chain')->echoed('Client-Cert'), $expected, 'chain: Client-Cert as well');
-        is($client->get('/', 'Client-Cert' => ':AAAA:')->echoed('Client-Cert'), undef, 'nothing where it was not asked for');
+        is($client->get('/', 'Client-Cert' => ':AAAA:')->echoed('Client-Cert'), undef,
+            'nothing where it was not asked for');
         my $anonymous = client($port, tls => \%tls);
-        is($anonymous->get('/certificate', 'Client-Cert' => ':AAAA:', 'Client-Cert-Chain' => ':BBBB:')->echoed($_), undef,
+        is($anonymous->get('/certificate', 'Client-Cert' => ':AAAA:',
+            'Client-Cert-Chain' => ':BBBB:')->echoed($_), undef,
             "$_ of a client without certificate is removed") for qw(Client-Cert Client-Cert-Chain);
     };
     part 'HTTP/2 by mod_http2' => sub {
         plan(skip_all => 'mod_http2 does not run under prefork') if $RP::Test::mpm eq 'prefork';
         my $curl = sub {
             my ($path, @more) = @_;
-            return command(['curl', '-sS', '--http2', '--max-time', 10, '--cacert', $authority->cert, '--resolve',
+            return command(['curl', '-sS', '--http2', '--max-time', 10, '--cacert', $authority->cert,
+                '--resolve',
                 "proxy.example:$port:127.0.0.1", @more, "https://proxy.example:$port$path"]);
         };
         my ($status, $output) = $curl->('/x?y', '-w', '\n%{http_version} %{http_code}');
@@ -165,8 +171,10 @@ CONF
         like(($curl->('/', '-T', '-', '-X', 'POST'))[1], qr/"method":"POST"/, 'one without a length');
         isnt(($curl->('/broken'))[0], 0, 'a response that breaks off is an error');
         like(($curl->('/', '-I', '-w', '%{http_code}'))[1], qr/200\z/, 'HEAD');
-        ($status, $output) = command(['curl', '-sS', '--http2', '-Z', '--max-time', 10, '--cacert', $authority->cert, '--resolve',
-            "proxy.example:$port:127.0.0.1", '-w', "%{http_code}\n", '-o', '/dev/null', "https://proxy.example:$port/p/[1-20]"]);
+        ($status, $output) = command(['curl', '-sS', '--http2', '-Z', '--max-time', 10, '--cacert',
+            $authority->cert, '--resolve',
+            "proxy.example:$port:127.0.0.1", '-w', "%{http_code}\n", '-o', '/dev/null',
+                "https://proxy.example:$port/p/[1-20]"]);
         is(scalar(() = $output =~ /^200$/mg), 20, 'twenty streams at once');
     };
 };

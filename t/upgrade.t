@@ -13,11 +13,14 @@ sub respond
 {
     my ($c, $request) = @_;
     my ($what) = $request->target =~ m{/([\w-]+)\z};
-    return $c->respond($request, 426, [Upgrade => 'websocket', Connection => 'Upgrade'], 'refused') if $what eq 'refuse';
+    return $c->respond($request, 426, [Upgrade => 'websocket', Connection => 'Upgrade'], 'refused')
+        if $what eq 'refuse';
     return $c->respond($request, 200, [], 'plain') if $what eq 'ignore';
-    return $c->send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n") if $what eq 'unasked';
+    return $c->send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+        if $what eq 'unasked';
     return echoes()->($c, $request) if $what eq 'echo';
-    $c->note('upgrade: ' . ($request->field('Upgrade') || 'none') . ', connection: ' . ($request->field('Connection') || 'none'));
+    $c->note('upgrade: ' . ($request->field('Upgrade') || 'none') . ', connection: '
+        . ($request->field('Connection') || 'none'));
     return websocket($c, $request) if $what eq 'websocket';
 
     # Any other: a protocol that says hello and then everything in capitals.
@@ -46,7 +49,8 @@ sub websocket
                 $c->send(Protocol::WebSocket::Frame->new(type => 'close')->to_bytes);
                 return $c->close;
             }
-            $c->send(Protocol::WebSocket::Frame->new(type => 'text', buffer => "echo: $message", max_payload_size => 0)->to_bytes);
+            $c->send(Protocol::WebSocket::Frame->new(type => 'text', buffer => "echo: $message",
+                max_payload_size => 0)->to_bytes);
         }
     }
 }
@@ -64,7 +68,8 @@ sub websocket_client
     my $frame = Protocol::WebSocket::Frame->new(max_payload_size => 0);
     return sub {
         my ($message) = @_;
-        $client->send(Protocol::WebSocket::Frame->new(buffer => $message, masked => 1, max_payload_size => 0)->to_bytes);
+        $client->send(Protocol::WebSocket::Frame->new(buffer => $message, masked => 1,
+            max_payload_size => 0)->to_bytes);
         while (1) {
             $client->fill(time + $RP::Stream::PATIENCE) or die "no message came back\n";
             $frame->append($client->{buffer});
@@ -161,8 +166,10 @@ CONF
     };
     part 'nothing is switched that was not asked for' => sub {
         is(get($httpd, '/unasked')->status, 502, 'a 101 out of the blue is an error');
-        is(get($httpd, '/echo', Upgrade => 'shout/1')->echoed('Upgrade'), undef, 'Upgrade without Connection: Upgrade is not passed on');
-        is(get($httpd, '/echo', Connection => 'Upgrade')->echoed('Upgrade'), undef, 'nor is Connection: Upgrade alone');
+        is(get($httpd, '/echo', Upgrade => 'shout/1')->echoed('Upgrade'), undef,
+            'Upgrade without Connection: Upgrade is not passed on');
+        is(get($httpd, '/echo', Connection => 'Upgrade')->echoed('Upgrade'), undef,
+            'nor is Connection: Upgrade alone');
         my $client = client($httpd);
         $client->send("GET /echo HTTP/1.0\r\nHost: a\r\nUpgrade: shout/1\r\nConnection: Upgrade\r\n\r\n");
         is($client->read_response->echoed('Upgrade'), undef, 'nor what an HTTP/1.0 client says');

@@ -102,7 +102,8 @@ sub start
     my $folder = RP::Place->folder;
     my $listener = $how{unix}
         ? IO::Socket::UNIX->new(Local => $how{unix}, Listen => 128)
-        : IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $how{port} || 0, ReuseAddr => 1, Listen => 128);
+        : IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $how{port} || 0, ReuseAddr => 1,
+            Listen => 128);
     $listener or croak "cannot listen: $!";
     chmod 0777, $how{unix} if $how{unix};
 
@@ -215,11 +216,13 @@ sub _serve
     $self->{record}->add(open => connection => $number);
     if ($self->{tls}) {
         $socket = _start_tls($socket, $self->{tls}) || do {
-            $self->{record}->add(note => connection => $number, text => "TLS failed: " . IO::Socket::SSL::errstr());
+            $self->{record}->add(note => connection => $number, text => "TLS failed: "
+                . IO::Socket::SSL::errstr());
             return;
         };
     }
-    my $c = RP::Backend::Connection->over($socket, number => $number, record => $self->{record}, folder => $self->{folder});
+    my $c = RP::Backend::Connection->over($socket, number => $number, record => $self->{record},
+        folder => $self->{folder});
     return $self->{on_connection}->($c) if $self->{on_connection};
     while (my $request = $c->read_request_head) {
         if ($self->{on_head}) {
@@ -240,7 +243,8 @@ sub _start_tls
 {
     my ($socket, $tls) = @_;
     require IO::Socket::SSL;
-    return IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_cert_file => $tls->{cert}, SSL_key_file => $tls->{key},
+    return IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_cert_file => $tls->{cert},
+        SSL_key_file => $tls->{key},
         $tls->{ca} ? (SSL_ca_file => $tls->{ca}, SSL_verify_mode => IO::Socket::SSL::SSL_VERIFY_PEER()) : (),
         $tls->{version} ? (SSL_version => $tls->{version}) : ());
 }

@@ -19,11 +19,13 @@ sub connect
     my ($class, $to, %how) = @_;
     my $port = ref $to ? $to->port : $to;
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port,
-        $how{from} ? (LocalAddr => $how{from}) : (), Timeout => $RP::Stream::PATIENCE) or die "connect to port $port: $!\n";
+        $how{from} ? (LocalAddr => $how{from}) : (), Timeout => $RP::Stream::PATIENCE)
+            or die "connect to port $port: $!\n";
     if (my $tls = $how{tls}) {
         require IO::Socket::SSL;
         $socket = IO::Socket::SSL->start_SSL($socket, SSL_hostname => $tls->{name} || 'localhost',
-            SSL_verifycn_name => $tls->{name} || 'localhost', SSL_verifycn_scheme => 'http', SSL_ca_file => $tls->{ca},
+            SSL_verifycn_name => $tls->{name} || 'localhost', SSL_verifycn_scheme => 'http',
+                SSL_ca_file => $tls->{ca},
             $tls->{cert} ? (SSL_cert_file => $tls->{cert}, SSL_key_file => $tls->{key}) : ())
             or die "TLS: " . IO::Socket::SSL::errstr() . "\n";
     }

@@ -36,7 +36,8 @@ sub sources { $sources }
 # The built module's file.
 sub module_file
 {
-    my @folders = defined $ENV{RP_BUILDDIR} ? $ENV{RP_BUILDDIR} : (Cwd::getcwd(), "$sources/_build", $sources);
+    my @folders = defined $ENV{RP_BUILDDIR} ? $ENV{RP_BUILDDIR} : (Cwd::getcwd(), "$sources/_build",
+        $sources);
     my ($found) = grep { -e $_ } map { "$_/.libs/mod_rproxy.so" } @folders;
     $found or croak "mod_rproxy.so is in none of @folders: build it, or set RP_BUILDDIR";
     return Cwd::abs_path($found);
@@ -61,7 +62,8 @@ sub program
 sub new
 {
     my ($class, %how) = @_;
-    my $self = bless { mpm => 'event', module => 1, modules => [], config => '', children => 2, threads => 16, ports => 1, %how }, $class;
+    my $self = bless { mpm => 'event', module => 1, modules => [], config => '', children => 2,
+        threads => 16, ports => 1, %how }, $class;
     $self->{loglevel} ||= $self->{module} ? 'warn rproxy:debug' : 'warn';
     $self->{root} = RP::Place->folder;
     mkdir "$self->{root}/$_" for qw(htdocs run);
@@ -113,7 +115,8 @@ sub _basics
     my ($self) = @_;
     my $root = $self->{root};
     return (
-        "ServerRoot $root", "DefaultRuntimeDir $root/run", "PidFile $root/run/httpd.pid", "Mutex file:$root/run default",
+        "ServerRoot $root", "DefaultRuntimeDir $root/run", "PidFile $root/run/httpd.pid",
+            "Mutex file:$root/run default",
         'ServerName proxy.example', (map { "Listen 127.0.0.1:$_" } @{ $self->{listen} }),
         "ErrorLog $root/error.log", "LogLevel $self->{loglevel}",
         'LogFormat "%h \"%r\" %>s %O member=%{rproxy-member}n error=%{rproxy-error}n cache=%{rproxy-cache}n'
@@ -136,7 +139,8 @@ sub _processes
     return ("StartServers $children", "ServerLimit $children", "MaxRequestWorkers $children",
         "MinSpareServers $children", "MaxSpareServers $children") if $self->{mpm} eq 'prefork';
     my $all = $children * $threads;
-    return ("StartServers $children", "ServerLimit $children", "ThreadLimit $threads", "ThreadsPerChild $threads",
+    return ("StartServers $children", "ServerLimit $children", "ThreadLimit $threads",
+        "ThreadsPerChild $threads",
         "MaxRequestWorkers $all", 'MinSpareThreads 1', "MaxSpareThreads $all");
 }
 
@@ -146,7 +150,8 @@ sub configtest
     my ($self) = @_;
     my $output = "$self->{root}/configtest";
     unlink $output;
-    my $pid = RP::Process->run([$self->_command, '-t'], output => $output, env => $self->{sanitizer}->environment);
+    my $pid = RP::Process->run([$self->_command, '-t'], output => $output,
+        env => $self->{sanitizer}->environment);
     my $deadline = time + 3 * $RP::Stream::PATIENCE;
     sleep 0.005 until RP::Process->ended($pid) || time > $deadline;
     my $status = RP::Process->stop($pid, 'KILL');

@@ -47,7 +47,8 @@ sub port
         my $port = 20000 + int rand 12000;
         open my $lock, '>>', "$folder/$port" or die "$folder/$port: $!\n";
         next if !flock $lock, LOCK_EX | LOCK_NB;
-        my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, ReuseAddr => 1, Listen => 1);
+        my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, ReuseAddr => 1,
+            Listen => 1);
         next if !$probe;
         push @locks, $lock;
         return $port;

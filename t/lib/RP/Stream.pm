@@ -20,7 +20,8 @@ sub over
 {
     my ($class, $socket, %more) = @_;
     $socket->blocking(1);
-    setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1) if $socket->isa('IO::Socket::INET') || $socket->isa('IO::Socket::IP');
+    setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1)
+        if $socket->isa('IO::Socket::INET') || $socket->isa('IO::Socket::IP');
     return bless { socket => $socket, buffer => '', ended => 0, %more }, $class;
 }
 
@@ -35,7 +36,8 @@ sub send
     my $at = 0;
     while ($at < length $data) {
         return 0 if !$self->{socket};
-        my $n = syswrite($self->{socket}, $data, 65536 < length($data) - $at ? 65536 : length($data) - $at, $at);
+        my $n = syswrite($self->{socket}, $data, 65536 < length($data) - $at ? 65536 : length($data) - $at,
+            $at);
         if (defined $n) {
             $at += $n;
         } elsif ($! == EAGAIN || $! == EINTR || $! == EWOULDBLOCK) {

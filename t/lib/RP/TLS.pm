@@ -15,8 +15,10 @@ sub authority
     my $self = bless { folder => RP::Place->folder, issued => 0 }, $class;
     $self->{cert} = "$self->{folder}/ca.crt";
     $self->{key} = "$self->{folder}/ca.key";
-    _openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', 2,
-        '-subj', "/CN=$name", '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign',
+    _openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
+        2,
+        '-subj', "/CN=$name", '-addext', 'basicConstraints=critical,CA:TRUE', '-addext',
+            'keyUsage=critical,keyCertSign',
         '-keyout', $self->{key}, '-out', $self->{cert});
     return $self;
 }
@@ -33,7 +35,8 @@ sub issue
     _openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj',
         '/CN=' . ($what{name} || 'test'), '-keyout', "$base.key", '-out', "$base.csr");
     RP::Place->write_file("$base.ext", "subjectAltName=$san\nbasicConstraints=CA:FALSE\n");
-    _openssl('x509', '-req', '-in', "$base.csr", '-CA', $self->{cert}, '-CAkey', $self->{key}, '-CAcreateserial',
+    _openssl('x509', '-req', '-in', "$base.csr", '-CA', $self->{cert}, '-CAkey', $self->{key},
+        '-CAcreateserial',
         '-days', $days, '-extfile', "$base.ext", '-out', "$base.crt");
     chmod 0644, "$base.key";
     return { cert => "$base.crt", key => "$base.key" };

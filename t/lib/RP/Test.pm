@@ -108,7 +108,8 @@ sub backend
 sub pool
 {
     my ($name, @members) = @_;
-    return join '', "<RProxyPool $name>\n", (map { '    RProxyMember ' . (ref $_ ? $_->url : $_) . "\n" } @members),
+    return join '', "<RProxyPool $name>\n", (map { '    RProxyMember ' . (ref $_ ? $_->url : $_)
+        . "\n" } @members),
         "</RProxyPool>\n";
 }
 
@@ -117,7 +118,8 @@ sub client { RP::Client->connect(@_) }
 # One request on a connection of its own.
 sub get { my ($to, $target, @fields) = @_; return RP::Client->once($to, 'GET', $target, \@fields) }
 sub head { my ($to, $target, @fields) = @_; return RP::Client->once($to, 'HEAD', $target, \@fields) }
-sub post { my ($to, $target, $body, @fields) = @_; return RP::Client->once($to, 'POST', $target, \@fields, $body) }
+sub post { my ($to, $target, $body, @fields) = @_; return RP::Client->once($to, 'POST', $target, \@fields,
+    $body) }
 sub request { RP::Client->once(@_) }
 
 # Wait until it is so; @return what the condition said at last.

@@ -30,7 +30,8 @@ sub add_request
     my $number = 1 + (-s "$self->{path}.count" || 0);
     open my $count, '>>', "$self->{path}.count" or die "$self->{path}.count: $!\n";
     syswrite $count, '.';
-    $self->_append($file, 'request', number => $number, connection => $request->connection, head => $request->raw_head);
+    $self->_append($file, 'request', number => $number, connection => $request->connection,
+        head => $request->raw_head);
     return $number;
 }
 
