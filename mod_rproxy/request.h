@@ -49,7 +49,11 @@ typedef struct rp_request_t {
     rp_body_e body;            /* of the request: none, length, chunked */
     apr_uint64_t body_len;
     int body_begun;            /* bytes of it were taken from the client: no second try */
-    int body_done;
+    apr_uint64_t body_sent;    /* bytes of it that went to the backend */
+    int sent_whole;            /* the request went out to its last byte: without that its connection is of no more use */
+    int continued;             /* the backend has said 100 */
+    int answered;              /* the head of the final response is here, though the request is still being sent */
+    int is_part;               /* of another response (a subrequest, an error document): whole, and without conditions */
     const char *upgrade;       /* the protocols that the client would switch to, or NULL */
     int wants_trailers;        /* the client can take trailers */
 

@@ -43,7 +43,8 @@ int rp_balance_init(apr_pool_t *pconf, server_rec *main_server);
 void rp_balance_child_init(apr_pool_t *p, server_rec *main_server);
 
 /**
- * The next member that is up and not among tried.
+ * The next member that is up and not among tried.  Of those that were down and may be tried again each is given to one
+ * request only until it is up, so that no others wait for it in vain.
  * @param tried  a byte per member, nonzero for those to pass over; NULL for none
  * @return NULL when there is none
  */

@@ -42,6 +42,7 @@ static int connect_member(rp_request_t *rq, rp_member_t *member, int fresh)
 
     rq->conn = fresh ? NULL : rp_conn_take(&member->peer);
     if (rq->conn) {
+        rp_member_up(member);
         return 1;
     }
     rq->conn = rp_conn_open(&member->peer, RP_DEADLINE(patience), rq->r->pool, &rq->failure);
@@ -73,6 +74,7 @@ static rp_exchange_e exchange_with(rp_request_t *rq, rp_member_t *member)
 static int nobody_left(rp_request_t *rq, const rp_pool_t *pool)
 {
     if (rq->attempts == 0) {
+        apr_table_setn(rq->r->notes, "rproxy-attempts", "0");
         rp_failure_set(rq, HTTP_SERVICE_UNAVAILABLE, "destination_unavailable", "pick",
                        "all members have failed to connect just now");
         apr_table_setn(rq->r->err_headers_out, "Retry-After",

@@ -139,9 +139,19 @@ void rp_balance_child_init(apr_pool_t *p, server_rec *main_server)
     each_pool(p, main_server, child_init_pool, p);
 }
 
-static int is_up(const rp_member_t *member, apr_time_t now)
+/* How long others keep off a member while one request tries it; longer than most connects take. */
+#define TRIAL apr_time_from_sec(5)
+
+static int is_up(rp_member_t *member, apr_time_t now)
 {
-    return __atomic_load_n(&member->shared->down_until, __ATOMIC_RELAXED) <= now;
+    apr_int64_t until = __atomic_load_n(&member->shared->down_until, __ATOMIC_RELAXED);
+
+    if (until == 0) {
+        return 1;
+    }
+    return until <= now
+           && __atomic_compare_exchange_n(&member->shared->down_until, &until, now + TRIAL, 0, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED);
 }
 
 rp_member_t *rp_pool_pick(rp_pool_t *pool, apr_time_t now, const unsigned char *tried)

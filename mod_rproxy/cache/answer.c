@@ -22,7 +22,7 @@ static int plan_coding(rp_request_t *rq, apr_off_t length)
         .status = r->status,
         .content_type = r->content_type,
         .content_encoding = apr_table_get(r->headers_out, "Content-Encoding"),
-        .cache_control = apr_table_get(r->headers_out, "Cache-Control"),
+        .cache_control = apr_table_getm(r->pool, r->headers_out, "Cache-Control"),
         .length = length,
         .has_content_range = apr_table_get(r->headers_out, "Content-Range") != NULL,
     };

@@ -59,14 +59,16 @@ int rp_fetch(rp_request_t *rq)
     return status;
 }
 
-void rp_cache_status(rp_request_t *rq, const char *note, const char *params)
+void rp_cache_status(rp_request_t *rq, apr_table_t *fields, const char *note, const char *params)
 {
     request_rec *r = rq->r;
     const char *value = apr_pstrcat(r->pool, rq->name, "; ", params, NULL);
-    const char *before = apr_table_get(r->headers_out, "Cache-Status");
+    const char *before = fields ? apr_table_getm(r->pool, fields, "Cache-Status") : NULL;
 
     apr_table_setn(r->notes, "rproxy-cache", note);
     /* Caches are listed in the order in which the response passed them (RFC 9211 §2). */
-    apr_table_unset(r->headers_out, "Cache-Status");
+    if (before) {
+        apr_table_unset(fields, "Cache-Status");
+    }
     apr_table_setn(r->err_headers_out, "Cache-Status", before ? apr_pstrcat(r->pool, before, ", ", value, NULL) : value);
 }

@@ -18,11 +18,12 @@ int rp_fetch_fields(rp_request_t *rq);
 int rp_fetch(rp_request_t *rq);
 
 /**
- * Say in Cache-Status (RFC 9211) and in the note rproxy-cache what the cache did.
+ * Say in Cache-Status (RFC 9211) and in the note rproxy-cache what the cache did, behind what caches nearer to the backend
+ * have said in fields (NULL: there is no response), which moves to the answer.
  * @param note    one word for the log: "hit", "miss", "stale", "revalidated", "bypass"
  * @param params  what follows the cache's name, such as "hit; ttl=30"
  */
-void rp_cache_status(rp_request_t *rq, const char *note, const char *params);
+void rp_cache_status(rp_request_t *rq, apr_table_t *fields, const char *note, const char *params);
 
 /** SHA-256, fetched once per process; NULL before rp_digest_init(). */
 const EVP_MD *rp_sha256(void);

@@ -11,7 +11,9 @@
 
 const char *rp_cache_key(const rp_request_t *rq)
 {
-    return apr_pstrcat(rq->r->pool, rq->public_scheme, "://", rq->public_host, rq->url, NULL);
+    /* Virtual hosts on other addresses or ports may answer to the same Host from other backends: the pool is part of it. */
+    return apr_pstrcat(rq->r->pool, rq->public_scheme, "://", rq->public_host, rq->url, " ", rq->route->pool_name,
+                       rq->route->base ? "/" : "", rq->route->base, NULL);
 }
 
 /* Half of a SHA-256: whoever could find two URLs with the same half has the text compared against him. */

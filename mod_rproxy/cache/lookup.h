@@ -24,7 +24,7 @@ typedef struct rp_lookup_t {
     const char *vary;               /* names known for this URL, or NULL */
 } rp_lookup_t;
 
-/** The text that a response is known by: scheme, host and URL as the client sees them. */
+/** The text that a response is known by: scheme, host and URL as the client sees them, and where it comes from. */
 const char *rp_cache_key(const rp_request_t *rq);
 
 /** Both halves of a key: the URL's, and with selection (may be NULL) the variant's. */

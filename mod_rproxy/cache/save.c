@@ -98,13 +98,9 @@ static void drop_fields(apr_table_t *fields, const char *names)
 {
     rp_str_t list = { names, names ? strlen(names) : 0 };
     rp_str_t name;
-    char buf[128];
 
     while (rp_list_next(&list, &name)) {
-        if (name.len < sizeof(buf)) {
-            apr_cpystrn(buf, name.ptr, name.len + 1);
-            apr_table_unset(fields, buf);
-        }
+        apr_table_unset(fields, apr_pstrmemdup(apr_table_elts(fields)->pool, name.ptr, name.len));
     }
 }
 
@@ -171,6 +167,28 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     return &save->tee;
 }
 
+static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, const rp_response_facts_t *facts)
+{
+    rp_record_t *record = &lookup->record;
+    apr_table_t *fields = record->fields;
+    const char *vary = rp_vary_names(rq->r->pool, facts->vary);
+    int allow = RP_OR_DEFAULT(rq->dconf->cache_allow, 0);
+    rp_store_rules_t rules = { !!(allow & RP_ALLOW_AUTHORIZATION), !!(allow & RP_ALLOW_SET_COOKIE) };
+    rp_cc_t request_cc;
+
+    rp_cc_parse(rq->r->pool, &request_cc, apr_table_getm(rq->r->pool, rq->r->headers_in, "Cache-Control"));
+    if (rp_not_storable(facts, &rules, "GET", &request_cc, apr_table_get(rq->r->headers_in, "Authorization") != NULL)
+        || strcmp(vary ? vary : "", record->vary)) {
+        lookup->store->ops->remove(lookup->store, lookup->key);
+        return;
+    }
+    record->fields = apr_table_copy(rq->r->pool, fields);
+    drop_fields(record->fields, facts->cc.private_fields);
+    drop_fields(record->fields, facts->cc.no_cache_fields);
+    lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(facts, record));
+    record->fields = fields;
+}
+
 int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup)
 {
     rp_record_t *record = &lookup->record;
@@ -185,7 +203,7 @@ int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup)
     rp_response_facts(rq->r->pool, &stored, record->status, record->fields, fresh.request_time, fresh.response_time);
     stored.age = fresh.age;
     date_record(record, &stored);
-    lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(&stored, record));
+    freshen_stored(rq, lookup, &stored);
     return 1;
 }
 

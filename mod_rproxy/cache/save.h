@@ -25,6 +25,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
 
 /**
  * A 304 has confirmed the entry: freshen its fields, and its lifetime (RFC 9111 §4.3.4), in lookup->record and in the store.
+ * When it says that the response is to be stored no more, the entry goes; this client still gets it.
  * @return 0 when the 304 is not about this entry
  */
 int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup);

@@ -42,7 +42,7 @@ static int pass_through(rp_request_t *rq, const char *fwd)
         status = rp_fetch(rq);
     }
     if (fwd) {
-        rp_cache_status(rq, "bypass", fwd);
+        rp_cache_status(rq, status == OK ? rq->response.fields : NULL, "bypass", fwd);
     }
     if (status != OK) {
         return status;
@@ -60,6 +60,9 @@ static const char *bypasses(const rp_request_t *rq)
 
     if (r->method_number != M_GET) {
         return "fwd=method";
+    }
+    if (rq->is_part) {
+        return "fwd=bypass";
     }
     /* Conditions for the origin to judge (RFC 9111 §4.3.2), and content that may mean something. */
     if (apr_table_get(r->headers_in, "If-Match") || apr_table_get(r->headers_in, "If-Unmodified-Since")
@@ -80,14 +83,14 @@ typedef struct decision_t {
 static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
 {
     const apr_table_t *in = rq->r->headers_in;
-    const char *cache_control = apr_table_get(in, "Cache-Control");
+    const char *cache_control = apr_table_getm(rq->r->pool, in, "Cache-Control");
     rp_cc_t response_cc;
 
     rp_cc_parse(rq->r->pool, &d->request_cc, cache_control);
     if (lookup->found != RP_FOUND) {
         return;
     }
-    rp_cc_parse(rq->r->pool, &response_cc, apr_table_get(lookup->record.fields, "Cache-Control"));
+    rp_cc_parse(rq->r->pool, &response_cc, apr_table_getm(rq->r->pool, lookup->record.fields, "Cache-Control"));
     d->age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
     d->ttl = lookup->record.lifetime - d->age;
     d->usable = rp_usable(&response_cc, &d->request_cc,
@@ -97,7 +100,7 @@ static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
 
 static int answer_hit(rp_request_t *rq, rp_lookup_t *lookup, const decision_t *d)
 {
-    rp_cache_status(rq, d->usable == RP_USABLE_FRESH ? "hit" : "stale", pstatus(rq, "hit", d->ttl));
+    rp_cache_status(rq, lookup->record.fields, d->usable == RP_USABLE_FRESH ? "hit" : "stale", pstatus(rq, "hit", d->ttl));
     return rp_answer_stored(rq, lookup, d->age);
 }
 
@@ -141,7 +144,7 @@ static int answer_revalidated(rp_request_t *rq, rp_lookup_t *lookup, const char 
 
     rp_finish_exchange(rq);
     age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
-    rp_cache_status(rq, "revalidated", apr_psprintf(rq->r->pool, "hit; fwd=%s; fwd-status=304; ttl=%" APR_INT64_T_FMT,
+    rp_cache_status(rq, lookup->record.fields, "revalidated", apr_psprintf(rq->r->pool, "hit; fwd=%s; fwd-status=304; ttl=%" APR_INT64_T_FMT,
                                                     fwd, (apr_int64_t)(lookup->record.lifetime - age)));
     return rp_answer_stored(rq, lookup, age);
 }
@@ -175,11 +178,11 @@ static int fetch_and_store(rp_request_t *rq, rp_lookup_t *lookup, const decision
         status = rp_fetch(rq);
     }
     if (status != OK) {
-        rp_cache_status(rq, "miss", apr_psprintf(rq->r->pool, "fwd=%s", fwd));
+        rp_cache_status(rq, NULL, "miss", apr_psprintf(rq->r->pool, "fwd=%s", fwd));
         return status;
     }
     tee = rp_save_begin(rq, lookup, &d->request_cc, &save);
-    rp_cache_status(rq, "miss", apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=%d%s", fwd, rq->response.status,
+    rp_cache_status(rq, rq->response.fields, "miss", apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=%d%s", fwd, rq->response.status,
                                              tee ? "; stored" : ""));
     return rp_answer_fetched(rq, tee, !ranged);
 }
@@ -189,6 +192,14 @@ static void prepare(rp_request_t *rq)
     const rp_encode_conf_t *compress = &rq->dconf->compress;
 
     rq->coding = compress->nprefer > 0 ? rp_encode_choose(compress, rq->r->headers_in) : RP_CODING_IDENTITY;
+}
+
+/* RFC 9110 §7.6.2 */
+static int is_last_hop(const request_rec *r)
+{
+    const char *max = apr_table_get(r->headers_in, "Max-Forwards");
+
+    return max && !strcmp(max, "0");
 }
 
 int rp_serve(rp_request_t *rq)
@@ -203,6 +214,10 @@ int rp_serve(rp_request_t *rq)
     if (status != OK) {
         return status;
     }
+    if (rq->r->method_number == M_OPTIONS && is_last_hop(rq->r)) {
+        /* httpd's own handler tells of itself. */
+        return DECLINED;
+    }
     prepare(rq);
     bypass = caching ? bypasses(rq) : NULL;
     if (!caching || bypass) {
@@ -214,7 +229,7 @@ int rp_serve(rp_request_t *rq)
         return answer_hit(rq, &lookup, &d);
     }
     if (d.request_cc.only_if_cached) {
-        rp_cache_status(rq, "miss", "fwd=request");
+        rp_cache_status(rq, NULL, "miss", "fwd=request");
         return HTTP_GATEWAY_TIME_OUT;
     }
     return fetch_and_store(rq, &lookup, &d);

@@ -34,6 +34,27 @@ static int check_pools(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
     return errors;
 }
 
+/* One name is one pool: routes, keys of the cache and log lines rest on it. */
+static int check_names(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf, apr_hash_t *seen)
+{
+    apr_hash_index_t *hi;
+    int errors = 0;
+
+    for (hi = apr_hash_first(p, conf->pools); hi; hi = apr_hash_next(hi)) {
+        rp_pool_conf_t *pool = apr_hash_this_val(hi);
+        const rp_pool_conf_t *other = apr_hash_get(seen, pool->name, APR_HASH_KEY_STRING);
+
+        if (other && other != pool) {
+            complain(s, &pool->where, apr_psprintf(p, "<RProxyPool %s> stands already at %s line %d: give this one another "
+                                                   "name, also in another virtual host", pool->name, other->where.file,
+                                                   other->where.line));
+            errors++;
+        }
+        apr_hash_set(seen, pool->name, APR_HASH_KEY_STRING, pool);
+    }
+    return errors;
+}
+
 static const char *known_pools(apr_pool_t *p, const rp_server_conf_t *conf)
 {
     const char *names = NULL;
@@ -76,6 +97,7 @@ static int check_routes(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
 
 int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
+    apr_hash_t *seen = apr_hash_make(ptemp);
     server_rec *s;
     int errors = 0;
 
@@ -88,7 +110,7 @@ int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         if (s != main_server && conf == rp_server_conf(main_server)) {
             continue;
         }
-        errors += check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf);
+        errors += check_names(ptemp, s, conf, seen) + check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf);
         if (errors) {
             break;
         }

@@ -146,7 +146,7 @@ static int still_possible(const request_rec *r)
     };
     rp_encode_facts_t facts = {
         .status = r->status,
-        .cache_control = apr_table_get(r->headers_out, "Cache-Control"),
+        .cache_control = apr_table_getm(r->pool, r->headers_out, "Cache-Control"),
         .has_content_range = apr_table_get(r->headers_out, "Content-Range") != NULL,
     };
     for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {

@@ -22,6 +22,7 @@ static rp_request_t *make_request(request_rec *r, const rp_route_t *route)
     rq->route = route;
     rq->name = rq->sconf->name ? rq->sconf->name : RP_DEFAULT_NAME;
     rq->method = r->method;
+    rq->is_part = r->main || (r->prev && ap_is_HTTP_ERROR(r->prev->status));
     return rq;
 }
 

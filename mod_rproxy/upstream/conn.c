@@ -9,6 +9,14 @@
 #include "lane/lane.h"
 #include "upstream/conn.h"
 
+static void unlink_idle(rp_peer_t *peer, rp_conn_t *conn)
+{
+    *(conn->prev ? &conn->prev->next : &peer->idle) = conn->next;
+    *(conn->next ? &conn->next->prev : &peer->oldest) = conn->prev;
+    conn->next = conn->prev = NULL;
+    peer->nidle--;
+}
+
 static apr_status_t close_idle(void *data)
 {
     rp_peer_t *peer = data;
@@ -16,10 +24,9 @@ static apr_status_t close_idle(void *data)
     while (peer->idle) {
         rp_conn_t *conn = peer->idle;
 
-        peer->idle = conn->next;
+        unlink_idle(peer, conn);
         rp_conn_close(conn);
     }
-    peer->nidle = 0;
     return APR_SUCCESS;
 }
 
@@ -40,8 +47,7 @@ static rp_conn_t *pop_idle(rp_peer_t *peer)
     apr_thread_mutex_lock(peer->lock);
     conn = peer->idle;
     if (conn) {
-        peer->idle = conn->next;
-        peer->nidle--;
+        unlink_idle(peer, conn);
     }
     apr_thread_mutex_unlock(peer->lock);
     return conn;
@@ -63,25 +69,16 @@ rp_conn_t *rp_conn_take(rp_peer_t *peer)
     return NULL;
 }
 
-/* The oldest connection hangs at the list's end; when it is past its idle time it is detached to be closed. */
+/* The oldest connection, when there are too many or it is past its idle time: detached to be closed. */
 static rp_conn_t *detach_oldest(rp_peer_t *peer, apr_time_t now)
 {
-    rp_conn_t **link = &peer->idle;
-    rp_conn_t *last;
+    rp_conn_t *oldest = peer->oldest;
 
-    if (!*link) {
+    if (!oldest || (peer->nidle < peer->conf->keep && now - oldest->parked < peer->conf->idle)) {
         return NULL;
     }
-    while ((*link)->next) {
-        link = &(*link)->next;
-    }
-    last = *link;
-    if (peer->nidle < peer->conf->keep && now - last->parked < peer->conf->idle) {
-        return NULL;
-    }
-    *link = NULL;
-    peer->nidle--;
-    return last;
+    unlink_idle(peer, oldest);
+    return oldest;
 }
 
 void rp_conn_park(rp_conn_t *conn)
@@ -90,7 +87,8 @@ void rp_conn_park(rp_conn_t *conn)
     apr_time_t now = rp_now();
     rp_conn_t *oldest;
 
-    if (peer->conf->keep == 0 || now - conn->made >= peer->conf->lifetime || conn->start != conn->end) {
+    if (peer->conf->keep == 0 || now - conn->made >= peer->conf->lifetime || conn->start != conn->end
+        || rp_transport_pending(&conn->t)) {
         rp_conn_close(conn);
         return;
     }
@@ -100,6 +98,7 @@ void rp_conn_park(rp_conn_t *conn)
     apr_thread_mutex_lock(peer->lock);
     oldest = detach_oldest(peer, now);
     conn->next = peer->idle;
+    *(conn->next ? &conn->next->prev : &peer->oldest) = conn;
     peer->idle = conn;
     peer->nidle++;
     apr_thread_mutex_unlock(peer->lock);
@@ -162,7 +161,7 @@ static rp_conn_t *new_conn(rp_peer_t *peer)
     if (conn) {
         rp_transport_init(&conn->t);
         conn->peer = peer;
-        conn->next = NULL;
+        conn->next = conn->prev = NULL;
         conn->made = rp_now();
         conn->exchanges = 0;
         conn->start = conn->end = 0;
@@ -193,8 +192,10 @@ rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, apr_pool_t *p, rp_
         failure->cause = "out of memory";
         return NULL;
     }
-    for (i = 0; i < fresh.naddresses && rv != APR_SUCCESS && !APR_STATUS_IS_TIMEUP(rv); i++) {
-        rv = rp_transport_connect(&conn->t, &fresh.addresses[i], deadline);
+    for (i = 0; i < fresh.naddresses && rv != APR_SUCCESS; i++) {
+        /* Each address gets its share of the time that is left, so that a dead one does not use up all of it. */
+        rv = rp_transport_connect(&conn->t, &fresh.addresses[i],
+                                  rp_now() + (deadline - rp_now()) / (fresh.naddresses - i));
     }
     if (rv != APR_SUCCESS) {
         connect_failed(failure, rv, p);

@@ -27,14 +27,16 @@ typedef struct rp_peer_t {
     int naddresses;          /* 0: its name was not known at start; resolved when first needed */
     SSL_CTX *tls;            /* for https */
     apr_thread_mutex_t *lock; /* guards what follows; never held across a wait */
-    struct rp_conn_t *idle;
+    struct rp_conn_t *idle;  /* the one parked last, which is taken first */
+    struct rp_conn_t *oldest;
     int nidle;
 } rp_peer_t;
 
 typedef struct rp_conn_t {
     rp_transport_t t;
     rp_peer_t *peer;
-    struct rp_conn_t *next;
+    struct rp_conn_t *next;   /* of the idle ones: parked earlier, later */
+    struct rp_conn_t *prev;
     apr_time_t made;    /* rp_now() */
     apr_time_t parked;
     int exchanges;      /* finished ones: 0 on a new connection */

@@ -61,6 +61,9 @@ static int read_framing(rp_request_t *rq)
     uint64_t len;
 
     rq->body = RP_BODY_NONE;
+    if (rq->is_part) {
+        return 1;
+    }
     if (te) {
         if (strcasecmp(te, "chunked") || cl) {
             return 0;
@@ -71,19 +74,69 @@ static int read_framing(rp_request_t *rq)
         if (!rp_parse_uint((rp_str_t){ cl, strlen(cl) }, INT64_MAX, &len)) {
             return 0;
         }
-        rq->body = RP_BODY_LENGTH;
+        /* A filter on the content (SetInputFilter) may change its length. */
+        rq->body = rq->r->input_filters == rq->r->proto_input_filters ? RP_BODY_LENGTH : RP_BODY_CHUNKED;
         rq->body_len = len;
     }
     return 1;
+}
+
+/* Switching to another version of HTTP, or to TLS, behind httpd's back would carry requests past every check. */
+static int is_other_http(rp_str_t protocol)
+{
+    return rp_str_is(protocol, "h2c") || rp_str_is(protocol, "h2") || rp_str_is(protocol, "h3")
+           || (protocol.len >= 4 && !strncasecmp(protocol.ptr, "TLS/", 4))
+           || (protocol.len >= 5 && !strncasecmp(protocol.ptr, "HTTP/", 5));
+}
+
+/* The protocols of Upgrade that may be switched to, or NULL. */
+static const char *allowed_upgrade(apr_pool_t *p, const char *upgrade)
+{
+    rp_str_t list = { upgrade, upgrade ? strlen(upgrade) : 0 };
+    const char *allowed = NULL;
+    rp_str_t protocol;
+
+    while (rp_list_next(&list, &protocol)) {
+        if (!is_other_http(protocol)) {
+            const char *word = apr_pstrmemdup(p, protocol.ptr, protocol.len);
+
+            allowed = allowed ? apr_pstrcat(p, allowed, ", ", word, NULL) : word;
+        }
+    }
+    return allowed;
 }
 
 static void keep_upgrade(rp_request_t *rq)
 {
     const char *upgrade = apr_table_get(rq->r->headers_in, "Upgrade");
 
-    if (upgrade && rq->body == RP_BODY_NONE && !rq->r->main && rq->r->proto_num >= HTTP_VERSION(1, 1) && !rq->r->connection->master
+    if (upgrade && rq->body == RP_BODY_NONE && !rq->is_part && rq->r->proto_num >= HTTP_VERSION(1, 1) && !rq->r->connection->master
         && rp_list_has(apr_table_get(rq->r->headers_in, "Connection"), "upgrade")) {
-        rq->upgrade = upgrade;
+        rq->upgrade = allowed_upgrade(rq->r->pool, upgrade);
+    }
+}
+
+/* They were the client's about the whole that this is a part of. */
+static void drop_conditions(apr_table_t *fields)
+{
+    static const char *const names[] = {
+        "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range", "Expect", NULL
+    };
+    const char *const *name;
+
+    for (name = names; *name; name++) {
+        apr_table_unset(fields, *name);
+    }
+}
+
+/* RFC 9110 §7.6.2; the last hop is looked after by rp_serve(). */
+static void count_forwards(rp_request_t *rq)
+{
+    const char *max = apr_table_get(rq->fields, "Max-Forwards");
+    uint64_t n;
+
+    if (max && rq->r->method_number == M_OPTIONS && rp_parse_uint((rp_str_t){ max, strlen(max) }, INT32_MAX, &n) && n > 0) {
+        apr_table_setn(rq->fields, "Max-Forwards", apr_itoa(rq->r->pool, (int)n - 1));
     }
 }
 
@@ -104,10 +157,14 @@ int rp_request_fields(rp_request_t *rq)
     apr_table_unset(rq->fields, "Client-Cert");
     apr_table_unset(rq->fields, "Client-Cert-Chain");
     apr_table_unset(rq->fields, "Host");
+    if (rq->is_part) {
+        drop_conditions(rq->fields);
+    }
     apr_table_unset(rq->fields, "Content-Length");
     if (!r->expecting_100 || rq->body == RP_BODY_NONE) {
         apr_table_unset(rq->fields, "Expect");
     }
+    count_forwards(rq);
     rp_forwarded_set(r->pool, rq->fields, &forwarded);
     rp_via_add(r->pool, rq->fields, r->proto_num >= HTTP_VERSION(1, 1) ? 1 : 0, rq->name);
     rp_client_cert_add(rq);

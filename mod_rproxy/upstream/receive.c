@@ -186,6 +186,16 @@ static void pass_interim(rp_request_t *rq)
     r->status_line = NULL;
 }
 
+/* Content-Length said twice, or as a list, was the same every time: say it once. */
+static void fold_length(rp_request_t *rq)
+{
+    const char *length = apr_table_getm(rq->r->pool, rq->response.fields, "Content-Length");
+
+    if (length && ap_strchr_c(length, ',')) {
+        apr_table_set(rq->response.fields, "Content-Length", apr_pstrmemdup(rq->r->pool, length, strcspn(length, ", ")));
+    }
+}
+
 static rp_exchange_e accept_final(rp_request_t *rq, const rp_head_t *head)
 {
     if (!rp_response_framing(&rq->response.framing, head, rq->r->header_only)) {
@@ -194,38 +204,104 @@ static rp_exchange_e accept_final(rp_request_t *rq, const rp_head_t *head)
     if (head->status == HTTP_SWITCHING_PROTOCOLS) {
         const char *to = apr_table_get(rq->response.fields, "Upgrade");
 
-        if (!rq->upgrade || !to) {
-            return bad_response(rq, "http_upgrade_failed", "the backend switches protocols though nobody asked it to");
+        if (!rq->upgrade || !to || !rp_list_has(rq->upgrade, to)) {
+            return bad_response(rq, "http_upgrade_failed", "the backend switches to a protocol that nobody asked for");
         }
         return RP_EXCHANGE_DONE;
     }
     if (!rp_hop_strip(rq->response.fields)) {
         return bad_response(rq, "http_protocol_error", "malformed Connection field");
     }
+    fold_length(rq);
     rq->response.time = apr_time_now();
-    if (!rq->body_done && rq->body != RP_BODY_NONE) {
-        /* The rest of the request's body is still to come: neither connection can be used again. */
+    if (!rq->sent_whole) {
+        /* The backend still waits for the rest of the request, the client may still send it. */
         rq->response.framing.reusable = 0;
-        rq->r->connection->keepalive = AP_CONN_CLOSE;
+        if (rq->body != RP_BODY_NONE) {
+            rq->r->connection->keepalive = AP_CONN_CLOSE;
+        }
     }
     return RP_EXCHANGE_DONE;
 }
 
-rp_exchange_e rp_receive_head(rp_request_t *rq, rp_await_e await)
+/* The interim responses at the head of the buffer, passed on. @return what the next head in it is: RP_PARSE_DONE when it
+ * is that of a final response (or 101), which stays there */
+static rp_parse_e pass_interims(rp_request_t *rq, rp_head_t *head)
+{
+    rp_conn_t *conn = rq->conn;
+    int interim;
+
+    for (interim = 0; interim < MAX_INTERIM; interim++) {
+        rp_parse_e parsed = rp_head_parse(head, conn->buf + conn->start, conn->end - conn->start, 0);
+
+        if (parsed != RP_PARSE_DONE || head->status >= 200 || head->status == HTTP_SWITCHING_PROTOCOLS) {
+            return parsed;
+        }
+        take_head(rq, head, conn->buf + conn->start);
+        conn->start += head->length;
+        rq->continued |= head->status == HTTP_CONTINUE;
+        pass_interim(rq);
+    }
+    return RP_PARSE_BAD;
+}
+
+rp_early_e rp_receive_early(rp_request_t *rq)
+{
+    rp_conn_t *conn = rq->conn;
+    rp_head_t head;
+    apr_size_t len;
+    apr_status_t rv;
+
+    if (conn->start == conn->end) {
+        conn->start = conn->end = 0;
+    }
+    len = RP_CONN_BUF - conn->end;
+    if (len == 0) {
+        return RP_EARLY_STOP;
+    }
+    rv = rp_transport_read(&conn->t, conn->buf + conn->end, &len);
+    if (rv != APR_SUCCESS) {
+        /* Readable without a byte for us: a session ticket of TLS. */
+        return APR_STATUS_IS_EAGAIN(rv) ? RP_EARLY_NOTHING : RP_EARLY_STOP;
+    }
+    conn->end += len;
+    switch (pass_interims(rq, &head)) {
+    case RP_PARSE_MORE:
+        return RP_EARLY_NOTHING;
+    case RP_PARSE_DONE:
+        rq->answered = 1;
+        return head.status >= 200 && head.status < 300 ? RP_EARLY_ANSWER : RP_EARLY_STOP;
+    default:
+        return RP_EARLY_STOP;
+    }
+}
+
+rp_early_e rp_await_continue(rp_request_t *rq)
+{
+    apr_time_t deadline = RP_DEADLINE(CONTINUE_WAIT);
+
+    while (!rq->continued) {
+        apr_status_t rv = wait_readable(rq, RP_WANT_READ, deadline);
+        rp_early_e early;
+
+        if (rv != APR_SUCCESS) {
+            return APR_STATUS_IS_TIMEUP(rv) ? RP_EARLY_NOTHING : RP_EARLY_STOP;
+        }
+        early = rp_receive_early(rq);
+        if (early != RP_EARLY_NOTHING) {
+            return early;
+        }
+    }
+    return RP_EARLY_NOTHING;
+}
+
+rp_exchange_e rp_receive_head(rp_request_t *rq)
 {
     rp_head_t head;
     apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->first_byte_timeout, RP_DEFAULT_FIRST_BYTE_TIMEOUT);
     apr_time_t deadline = RP_DEADLINE(patience);
     int interim;
 
-    if (await == RP_AWAIT_CONTINUE && rq->conn->start == rq->conn->end) {
-        apr_status_t rv = wait_readable(rq, RP_WANT_READ, RP_DEADLINE(CONTINUE_WAIT));
-
-        rq->response.status = 0;
-        if (APR_STATUS_IS_TIMEUP(rv)) {
-            return RP_EXCHANGE_DONE;
-        }
-    }
     for (interim = 0; interim < MAX_INTERIM; interim++) {
         rp_exchange_e e = read_head(rq, &head, deadline);
 
@@ -238,9 +314,6 @@ rp_exchange_e rp_receive_head(rp_request_t *rq, rp_await_e await)
             return accept_final(rq, &head);
         }
         pass_interim(rq);
-        if (await == RP_AWAIT_CONTINUE && head.status == HTTP_CONTINUE) {
-            return RP_EXCHANGE_DONE;
-        }
     }
     return bad_response(rq, "http_protocol_error", "too many interim responses");
 }
@@ -250,11 +323,9 @@ rp_exchange_e rp_exchange(rp_request_t *rq)
     rp_exchange_e e;
 
     rq->failure.type = NULL;
-    rq->response.status = 0;
+    rq->body_sent = 0;
+    rq->sent_whole = rq->continued = rq->answered = 0;
     rq->response.request_time = apr_time_now();
     e = rp_send_request(rq);
-    if (e == RP_EXCHANGE_DONE && rq->response.status < 200) {
-        e = rp_receive_head(rq, RP_AWAIT_FINAL);
-    }
-    return e;
+    return e == RP_EXCHANGE_DONE ? rp_receive_head(rq) : e;
 }

@@ -213,7 +213,6 @@ static int broken(relay_t *relay, apr_status_t rv)
                        : APR_STATUS_IS_EOF(rv) ? "the backend closed the connection in the middle of the body"
                        : apr_pstrdup(r->pool, apr_strerror(rv, text, sizeof(text))));
     }
-    rp_drop_conn(rq);
     rp_fail(rq);
     r->connection->keepalive = AP_CONN_CLOSE;
     reset_client(relay);
@@ -221,6 +220,8 @@ static int broken(relay_t *relay, apr_status_t rv)
     APR_BRIGADE_INSERT_TAIL(relay->bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, ba));
     APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_eos_create(ba));
     pass(relay);
+    /* Not before: the buckets lie in its buffer. */
+    rp_drop_conn(rq);
     return OK;
 }
 

@@ -71,6 +71,11 @@ void rp_respond(rp_request_t *rq)
     rp_response_t *response = &rq->response;
     const char *type = apr_table_get(response->fields, "Content-Type");
 
+    /* A backend's page that stands in for an error has the error's status (ErrorDocument). */
+    if (rq->is_part && ap_is_HTTP_ERROR(r->status)) {
+        response->status = r->status;
+        response->reason = "";
+    }
     r->status = response->status;
     r->status_line = *response->reason ? apr_psprintf(r->pool, "%d %s", response->status, response->reason) : NULL;
     /* Headers that others have set already (mod_headers early, cookies of mod_usertrack) are in err_headers_out. */

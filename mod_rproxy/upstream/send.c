@@ -30,6 +30,11 @@ typedef enum step_e {
     STEP_CLIENT    /* the client's side failed, see the status */
 } step_e;
 
+static step_e look_early(rp_request_t *rq)
+{
+    return rp_receive_early(rq) == RP_EARLY_STOP ? STEP_EARLY : STEP_OK;
+}
+
 static step_e write_all(rp_request_t *rq, const char *data, apr_size_t len, apr_status_t *status)
 {
     rp_transport_t *t = &rq->conn->t;
@@ -40,13 +45,13 @@ static step_e write_all(rp_request_t *rq, const char *data, apr_size_t len, apr_
 
         *status = rp_transport_write(t, data, &n);
         if (APR_STATUS_IS_EAGAIN(*status)) {
-            rp_waitee_t waitee = { t->fd, t->want | RP_WANT_READ, 0 };
+            rp_waitee_t waitee = { t->fd, t->want | (rq->answered ? 0 : RP_WANT_READ), 0 };
 
             *status = rp_wait_any(&waitee, 1, RP_DEADLINE(idle));
             if (*status != APR_SUCCESS) {
                 return APR_STATUS_IS_TIMEUP(*status) ? STEP_TIMEOUT : STEP_LOST;
             }
-            if (!(waitee.got & t->want)) {
+            if (!(waitee.got & t->want) && look_early(rq) == STEP_EARLY) {
                 return STEP_EARLY;
             }
             continue;
@@ -63,7 +68,9 @@ static step_e write_all(rp_request_t *rq, const char *data, apr_size_t len, apr_
 /* The client has sent nothing for now: wait for it, or for the backend to answer without the rest. */
 static step_e wait_for_client(rp_request_t *rq, apr_status_t *status)
 {
-    rp_waitee_t waitees[2] = { { rp_client_fd(rq), RP_WANT_READ, 0 }, { rq->conn->t.fd, RP_WANT_READ, 0 } };
+    rp_waitee_t waitees[2] = {
+        { rp_client_fd(rq), RP_WANT_READ, 0 }, { rq->answered ? -1 : rq->conn->t.fd, RP_WANT_READ, 0 }
+    };
 
     *status = rp_wait_any(waitees, 2, RP_DEADLINE(rq->r->server->timeout));
     if (APR_STATUS_IS_TIMEUP(*status)) {
@@ -72,7 +79,7 @@ static step_e wait_for_client(rp_request_t *rq, apr_status_t *status)
     if (*status != APR_SUCCESS) {
         return STEP_LOST;
     }
-    return waitees[1].got ? STEP_EARLY : STEP_OK;
+    return waitees[1].got ? look_early(rq) : STEP_OK;
 }
 
 /* httpd's input filter tells the client to go on only when it is asked to block. */
@@ -127,7 +134,13 @@ static step_e write_data(rp_request_t *rq, const char *data, apr_size_t len, cha
 {
     step_e step = STEP_OK;
 
+    rq->body_sent += len;
     if (rq->body != RP_BODY_CHUNKED) {
+        /* More than was announced would be the beginning of another request. */
+        if (rq->body_sent > rq->body_len) {
+            *status = APR_EGENERAL;
+            return STEP_CLIENT;
+        }
         return write_all(rq, data, len, status);
     }
     while (len > 0 && step == STEP_OK) {
@@ -182,7 +195,8 @@ static step_e write_end(rp_request_t *rq, apr_status_t *status)
     void *rec[2] = { "0\r\n", rq->r->pool };
 
     if (rq->body != RP_BODY_CHUNKED) {
-        return STEP_OK;
+        *status = APR_EGENERAL;
+        return rq->body_sent == rq->body_len ? STEP_OK : STEP_CLIENT;
     }
     if (rq->r->trailers_in && !apr_is_empty_table(rq->r->trailers_in)) {
         apr_table_do(append_trailer, rec, rp_trailers_allowed(rq->r->pool, rq->r->trailers_in), NULL);
@@ -206,7 +220,6 @@ static step_e send_body(rp_request_t *rq, apr_status_t *status)
         }
     } while (step == STEP_OK);
     if (step == STEP_END) {
-        rq->body_done = 1;
         step = write_end(rq, status);
     }
     apr_brigade_destroy(bb);
@@ -258,15 +271,13 @@ rp_exchange_e rp_send_request(rp_request_t *rq)
     const char *head = rp_request_head(rq, &len);
     step_e step = write_all(rq, head, len, &status);
 
-    if (step == STEP_OK && rq->body != RP_BODY_NONE && apr_table_get(rq->fields, "Expect")) {
-        rp_exchange_e e = rp_receive_head(rq, RP_AWAIT_CONTINUE);
-
-        if (e != RP_EXCHANGE_DONE || rq->response.status >= 200) {
-            return e;
-        }
+    if (step == STEP_OK && rq->body != RP_BODY_NONE && apr_table_get(rq->fields, "Expect")
+        && rp_await_continue(rq) != RP_EARLY_NOTHING) {
+        step = STEP_EARLY;
     }
     if (step == STEP_OK && rq->body != RP_BODY_NONE) {
         step = send_body(rq, &status);
     }
+    rq->sent_whole = step == STEP_OK;
     return conclude(rq, step, status);
 }

@@ -149,7 +149,12 @@ int rp_transport_pending(const rp_transport_t *t)
 int rp_transport_is_idle(rp_transport_t *t)
 {
     char byte;
-    ssize_t n = recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n;
+
+    if (rp_transport_pending(t)) {
+        return 0;
+    }
+    n = recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         return 1;

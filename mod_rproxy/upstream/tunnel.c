@@ -20,10 +20,11 @@ APLOG_USE_MODULE(rproxy);
 
 typedef struct tunnel_t {
     rp_request_t *rq;
-    apr_bucket_brigade *in;  /* from the client */
+    apr_bucket_brigade *in;  /* from the client, not yet taken by the backend */
     apr_bucket_brigade *out; /* to the client */
     int client_open;         /* may still send */
     int backend_open;
+    int told_backend;        /* that the client has no more to send */
     apr_off_t sent, received;
 } tunnel_t;
 
@@ -60,62 +61,54 @@ static apr_status_t send_switching(tunnel_t *t)
     return pass_out(t);
 }
 
-static apr_status_t write_backend(tunnel_t *t, const char *data, apr_size_t len)
+/* Neither side may hold up the other: what the backend does not take now stays in t->in, and nothing more is read from
+ * the client until it has gone. @return APR_EAGAIN when nothing moved */
+static apr_status_t write_backend(tunnel_t *t)
 {
-    apr_interval_time_t idle = RP_OR_DEFAULT(t->rq->dconf->idle_timeout, RP_DEFAULT_IDLE_TIMEOUT);
-    rp_transport_t *transport = &t->rq->conn->t;
+    apr_status_t moved = APR_EAGAIN;
 
-    while (len > 0) {
-        apr_size_t n = len;
-        apr_status_t rv = rp_transport_write(transport, data, &n);
+    while (!APR_BRIGADE_EMPTY(t->in)) {
+        apr_bucket *b = APR_BRIGADE_FIRST(t->in);
+        const char *data;
+        apr_size_t len = 0, n;
+        apr_status_t rv = APR_BUCKET_IS_METADATA(b) ? APR_SUCCESS : apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
 
-        if (APR_STATUS_IS_EAGAIN(rv)) {
-            rv = rp_wait(transport->fd, transport->want, RP_DEADLINE(idle));
-            n = 0;
-        }
         if (rv != APR_SUCCESS) {
             return rv;
         }
-        data += n;
-        len -= n;
-        t->received += (apr_off_t)n;
+        n = len;
+        if (len > 0) {
+            rv = rp_transport_write(&t->rq->conn->t, data, &n);
+            if (rv != APR_SUCCESS) {
+                return APR_STATUS_IS_EAGAIN(rv) ? moved : rv;
+            }
+            t->received += (apr_off_t)n;
+            moved = APR_SUCCESS;
+        }
+        if (n < len) {
+            apr_bucket_split(b, n);
+        }
+        apr_bucket_delete(b);
     }
-    return APR_SUCCESS;
+    return moved;
 }
 
-/* Everything that the client's filters hold; APR_EAGAIN is the good end. */
-static apr_status_t drain_client(tunnel_t *t)
+static apr_status_t read_client(tunnel_t *t)
 {
-    conn_rec *c = t->rq->r->connection;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
-    while (rv == APR_SUCCESS) {
-        apr_bucket *b;
-
-        rv = ap_get_brigade(c->input_filters, t->in, AP_MODE_READBYTES, APR_NONBLOCK_READ, RP_CONN_BUF);
-        if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(t->in)) {
-            rv = APR_EAGAIN;
-        }
-        for (b = APR_BRIGADE_FIRST(t->in); rv == APR_SUCCESS && b != APR_BRIGADE_SENTINEL(t->in);
-             b = APR_BUCKET_NEXT(b)) {
-            const char *data;
-            apr_size_t len;
-
-            if (APR_BUCKET_IS_EOS(b)) {
-                rv = APR_EOF;
-            }
-            else if (!APR_BUCKET_IS_METADATA(b)) {
-                rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
-                rv = rv == APR_SUCCESS ? write_backend(t, data, len) : rv;
-            }
-        }
-        apr_brigade_cleanup(t->in);
+    if (!APR_BRIGADE_EMPTY(t->in)) {
+        return APR_EAGAIN;
     }
-    return rv;
+    rv = ap_get_brigade(t->rq->r->connection->input_filters, t->in, AP_MODE_READBYTES, APR_NONBLOCK_READ, RP_CONN_BUF);
+    if (rv == APR_SUCCESS && APR_BRIGADE_EMPTY(t->in)) {
+        return APR_EAGAIN;
+    }
+    return rv == APR_SUCCESS && APR_BUCKET_IS_EOS(APR_BRIGADE_FIRST(t->in)) ? APR_EOF : rv;
 }
 
-/* What the connection's buffer and socket hold, once; APR_EAGAIN when that was nothing. */
-static apr_status_t drain_backend(tunnel_t *t)
+/* What the connection's buffer or socket holds, to the client. */
+static apr_status_t read_backend(tunnel_t *t)
 {
     rp_conn_t *conn = t->rq->conn;
     apr_status_t rv = APR_SUCCESS;
@@ -138,62 +131,80 @@ static apr_status_t drain_backend(tunnel_t *t)
     return rv;
 }
 
-/* One side has no more to say: the other one is told, and may go on speaking (RFC 6455 closes both by itself). */
-static void half_close(tunnel_t *t, int *open, int fd, SSL *ssl)
+/* One side has no more to say: the other is told, and may go on speaking. */
+static void shut(int fd, SSL *ssl)
 {
-    *open = 0;
     if (ssl) {
         SSL_shutdown(ssl);
     }
     if (fd >= 0) {
         shutdown(fd, SHUT_WR);
     }
-    (void)t;
 }
 
-/* @return nonzero while there is something to wait for */
-static int step(tunnel_t *t, int client_readable, int backend_readable)
+/* The outcome of one direction's step. @return nonzero when something moved; *failed is set when the tunnel is at its end */
+static int moved(apr_status_t rv, int *open, int *failed)
+{
+    if (APR_STATUS_IS_EOF(rv)) {
+        *open = 0;
+        return 1;
+    }
+    *failed |= rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv);
+    return rv == APR_SUCCESS;
+}
+
+/* Each direction once. @return nonzero while something moves */
+static int turn(tunnel_t *t, int *failed)
 {
     rp_conn_t *conn = t->rq->conn;
-    apr_status_t rv;
+    int writable = 1;
+    int progress = 0;
 
-    if (client_readable && t->client_open) {
-        rv = drain_client(t);
-        if (APR_STATUS_IS_EOF(rv)) {
-            half_close(t, &t->client_open, conn->t.fd, conn->t.ssl);
-        }
-        else if (!APR_STATUS_IS_EAGAIN(rv)) {
-            return 0;
+    if (t->client_open) {
+        progress |= moved(read_client(t), &t->client_open, failed);
+    }
+    progress |= moved(write_backend(t), &writable, failed);
+    if (!t->client_open && !t->told_backend && APR_BRIGADE_EMPTY(t->in)) {
+        shut(conn->t.fd, conn->t.ssl);
+        t->told_backend = 1;
+    }
+    if (t->backend_open && !*failed) {
+        progress |= moved(read_backend(t), &t->backend_open, failed);
+        if (!t->backend_open) {
+            shut(rp_client_fd(t->rq), NULL);
         }
     }
-    if (backend_readable && t->backend_open) {
-        rv = drain_backend(t);
-        if (APR_STATUS_IS_EOF(rv)) {
-            half_close(t, &t->backend_open, rp_client_fd(t->rq), NULL);
-        }
-        else if (rv != APR_SUCCESS && !APR_STATUS_IS_EAGAIN(rv)) {
-            return 0;
-        }
-    }
-    return t->client_open || t->backend_open;
+    return progress && writable;
 }
 
 static void pump(tunnel_t *t)
 {
     apr_interval_time_t idle = RP_OR_DEFAULT(t->rq->dconf->idle_timeout, RP_DEFAULT_IDLE_TIMEOUT);
-    /* Either side may have sent something along with its head. */
-    int more = step(t, 1, 1);
+    rp_transport_t *transport = &t->rq->conn->t;
+    int failed = 0;
 
-    while (more) {
-        rp_waitee_t waitees[2] = {
-            { t->client_open ? rp_client_fd(t->rq) : -1, RP_WANT_READ, 0 },
-            { t->backend_open ? t->rq->conn->t.fd : -1, RP_WANT_READ, 0 },
-        };
+    /* Ends with both sides closed, a failure, or idleness. */
+    while (!failed && (t->client_open || t->backend_open)) {
+        rp_waitee_t waitees[2] = { { -1, RP_WANT_READ, 0 }, { -1, 0, 0 } };
 
-        if (!rp_transport_pending(&t->rq->conn->t) && rp_wait_any(waitees, 2, RP_DEADLINE(idle)) != APR_SUCCESS) {
+        if (turn(t, &failed) || failed) {
+            continue;
+        }
+        if (!APR_BRIGADE_EMPTY(t->in)) {
+            waitees[1].want |= RP_WANT_WRITE;
+        }
+        else if (t->client_open) {
+            waitees[0].fd = rp_client_fd(t->rq);
+        }
+        if (t->backend_open) {
+            waitees[1].want |= RP_WANT_READ;
+        }
+        if (waitees[1].want) {
+            waitees[1].fd = transport->fd;
+        }
+        if (rp_wait_any(waitees, 2, RP_DEADLINE(idle)) != APR_SUCCESS) {
             return;
         }
-        more = step(t, waitees[0].got, waitees[1].got || rp_transport_pending(&t->rq->conn->t));
     }
 }
 
@@ -201,7 +212,7 @@ int rp_tunnel(rp_request_t *rq)
 {
     request_rec *r = rq->r;
     conn_rec *c = r->connection;
-    tunnel_t t = { rq, NULL, NULL, 1, 1, 0, 0 };
+    tunnel_t t = { .rq = rq, .client_open = 1, .backend_open = 1 };
 
     /* From here on there are only connection filters; the request's would speak HTTP. */
     ap_remove_output_filter_byhandle(c->output_filters, "SSL/TLS Coalescing Filter");

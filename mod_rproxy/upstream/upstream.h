@@ -37,17 +37,21 @@ rp_exchange_e rp_exchange(rp_request_t *rq);
 /** Send the request on rq->conn. @return RP_EXCHANGE_DONE when the response can be awaited */
 rp_exchange_e rp_send_request(rp_request_t *rq);
 
-/** What rp_receive_head() waits for. */
-typedef enum rp_await_e {
-    RP_AWAIT_FINAL,
-    RP_AWAIT_CONTINUE /* 100, or a final response instead of it, for a second at most */
-} rp_await_e;
+/** Read up to the head of a response that is final, or 101, into rq->response. */
+rp_exchange_e rp_receive_head(rp_request_t *rq);
 
-/**
- * Read up to the head of a response that is final (or 100 when that is awaited, or 101) into rq->response.
- * @return RP_EXCHANGE_DONE; with RP_AWAIT_CONTINUE and rq->response.status 0 or 100 the body may be sent
- */
-rp_exchange_e rp_receive_head(rp_request_t *rq, rp_await_e await);
+/** What the backend had to say while the request was still being sent. */
+typedef enum rp_early_e {
+    RP_EARLY_NOTHING, /* nothing, or interim responses, which have been passed on: go on sending */
+    RP_EARLY_ANSWER,  /* it succeeds already: go on sending, and look no more */
+    RP_EARLY_STOP     /* it refuses, fails, talks nonsense or closes: what is left to send is of no use */
+} rp_early_e;
+
+/** Look at what has come in, without waiting. */
+rp_early_e rp_receive_early(rp_request_t *rq);
+
+/** Wait for 100, for a second at most: a backend that does not know it says nothing. */
+rp_early_e rp_await_continue(rp_request_t *rq);
 
 /**
  * Read more bytes into rq->conn's buffer, waiting until the deadline; notices a client that went away.
