@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * What the local store's calls cost, in nanoseconds: store_local [DIR].  DIR is made, used and left; without it
- * a temporary one under /dev/shm is used.  Not a test: nothing fails when it is slow.
+ * What the local store's calls cost, in nanoseconds: store_local [DIR].  DIR is made, used and left; without
+ * it a temporary one under /dev/shm is used.  Not a test: nothing fails when it is slow.
  *
  * cc -O2 -std=gnu11 -Imod_rproxy $(apr-1-config --cppflags --cflags --includes) bench/store_local.c
  *    mod_rproxy/cache/store_local*.c -llmdb -lpthread $(apr-1-config --link-ld)
