@@ -17,7 +17,12 @@
 /* Decide on the coding of what r->headers_out describes; returns it, or -1 when the response is none of ours to code. */
 static int plan_coding(rp_request_t *rq, apr_off_t length)
 {
+    const rp_encode_conf_t *conf = &rq->dconf->compress;
     request_rec *r = rq->r;
+
+    if (conf->nprefer <= 0) {
+        return -1;
+    }
     rp_encode_facts_t facts = {
         .status = r->status,
         .content_type = r->content_type,
@@ -27,10 +32,7 @@ static int plan_coding(rp_request_t *rq, apr_off_t length)
         .has_content_range = apr_table_get(r->headers_out, "Content-Range") != NULL,
     };
 
-    if (rq->dconf->compress.nprefer <= 0 || !rp_encode_applies(&rq->dconf->compress, &facts)) {
-        return -1;
-    }
-    return (int)rq->coding;
+    return rp_encode_applies(conf, &facts) ? (int)rq->coding : -1;
 }
 
 /* The response becomes a 304: what describes the body goes (RFC 9110 §15.4.5), the rest stays. */
@@ -45,14 +47,16 @@ static void make_not_modified(request_rec *r)
 static void evaluate_conditions(rp_request_t *rq, int coding)
 {
     request_rec *r = rq->r;
-    const char *etag = apr_table_get(r->headers_out, "ETag");
-    const char *modified = apr_table_get(r->headers_out, "Last-Modified");
-    const char *date = apr_table_get(r->headers_out, "Date");
+    const char *etag, *modified, *date;
     rp_secs_t now = apr_time_sec(r->request_time);
 
-    if (r->status != HTTP_OK) {
+    if (r->status != HTTP_OK || (!apr_table_get(r->headers_in, "If-None-Match")
+                                 && !apr_table_get(r->headers_in, "If-Modified-Since"))) {
         return;
     }
+    etag = apr_table_get(r->headers_out, "ETag");
+    modified = apr_table_get(r->headers_out, "Last-Modified");
+    date = apr_table_get(r->headers_out, "Date");
     if (coding > RP_CODING_IDENTITY) {
         etag = rp_encode_etag(r->pool, etag, (rp_coding_e)coding);
     }
@@ -95,8 +99,11 @@ int rp_answer_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_secs_t age)
     rq->response.fields = lookup->record.fields;
     r->proxyreq = PROXYREQ_REVERSE;
     rp_respond(rq);
-    apr_table_setn(r->headers_out, "Age", apr_psprintf(r->pool, "%" APR_INT64_T_FMT, (apr_int64_t)age));
-    ap_set_content_length(r, (apr_off_t)entry->body_len);
+    apr_table_setn(r->headers_out, "Age", apr_off_t_toa(r->pool, (apr_off_t)age));
+    r->clength = (apr_off_t)entry->body_len;
+    if (!apr_table_get(r->headers_out, "Content-Length")) {
+        ap_set_content_length(r, (apr_off_t)entry->body_len);
+    }
     coding = plan_coding(rq, (apr_off_t)entry->body_len);
     evaluate_conditions(rq, coding);
     if (coding >= 0) {

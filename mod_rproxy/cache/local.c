@@ -7,6 +7,7 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <http_log.h>
+#include <mod_watchdog.h>
 #include <unixd.h>
 
 #include "cache/cache.h"
@@ -17,6 +18,8 @@
 APLOG_USE_MODULE(rproxy);
 
 #define DEFAULT_DIR "rproxy-cache"
+#define WATCHDOG "_rproxy_store_"
+#define HOUSEKEEPING_INTERVAL apr_time_from_sec(5)
 #define DEFAULT_SIZE ((apr_uint64_t)256 * 1024 * 1024)
 
 static rp_store_t *local;
@@ -44,6 +47,30 @@ static int is_wanted(server_rec *main_server)
         }
     }
     return 0;
+}
+
+/* In one child of the host, on a thread of its own. */
+static apr_status_t housekeeping(int state, void *data, apr_pool_t *pool)
+{
+    (void)data;
+    (void)pool;
+    if (state == AP_WATCHDOG_STATE_RUNNING && local) {
+        rp_store_local_sweep(local, apr_time_now());
+    }
+    return APR_SUCCESS;
+}
+
+static void start_housekeeping(apr_pool_t *pconf, server_rec *main_server)
+{
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    ap_watchdog_t *watchdog;
+
+    if (!get || !add || get(&watchdog, WATCHDOG, 0, 1, pconf) != APR_SUCCESS
+        || add(watchdog, HOUSEKEEPING_INTERVAL, main_server, housekeeping) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main_server, RPLOGNO(0206) "mod_watchdog is not loaded: what is expired leaves "
+                     "the local store only when room is needed");
+    }
 }
 
 static apr_status_t seal(void *conf)
@@ -80,6 +107,7 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     }
     running = conf;
     parent = getpid();
+    start_housekeeping(pconf, main_server);
     apr_pool_cleanup_register(pconf, conf, seal, apr_pool_cleanup_null);
 }
 

@@ -27,11 +27,6 @@ static int is_safe(const request_rec *r)
            || !strcmp(r->method, "QUERY") || !strcmp(r->method, "PROPFIND") || !strcmp(r->method, "REPORT");
 }
 
-static const char *pstatus(rp_request_t *rq, const char *word, rp_secs_t ttl)
-{
-    return apr_psprintf(rq->r->pool, "%s; ttl=%" APR_INT64_T_FMT, word, (apr_int64_t)ttl);
-}
-
 /* The backend's answer as it is. With a cache on, fwd says why it had no part in it. */
 static int pass_through(rp_request_t *rq, const char *fwd)
 {
@@ -100,7 +95,10 @@ static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
 
 static int answer_hit(rp_request_t *rq, rp_lookup_t *lookup, const decision_t *d)
 {
-    rp_cache_status(rq, lookup->record.fields, d->usable == RP_USABLE_FRESH ? "hit" : "stale", pstatus(rq, "hit", d->ttl));
+    const char *ttl = apr_off_t_toa(rq->r->pool, (apr_off_t)d->ttl);
+
+    rp_cache_status(rq, lookup->record.fields, d->usable == RP_USABLE_FRESH ? "hit" : "stale",
+                    apr_pstrcat(rq->r->pool, "hit; ttl=", ttl, NULL));
     return rp_answer_stored(rq, lookup, d->age);
 }
 

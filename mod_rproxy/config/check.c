@@ -101,7 +101,6 @@ int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
     server_rec *s;
     int errors = 0;
 
-    (void)pconf;
     (void)plog;
     for (s = main_server; s; s = s->next) {
         rp_server_conf_t *conf = rp_server_conf(s);
@@ -110,6 +109,7 @@ int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         if (s != main_server && conf == rp_server_conf(main_server)) {
             continue;
         }
+        conf->via = apr_pstrcat(pconf, "1.1 ", conf->name ? conf->name : RP_DEFAULT_NAME, NULL);
         errors += check_names(ptemp, s, conf, seen) + check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf);
         if (errors) {
             break;

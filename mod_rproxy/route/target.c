@@ -8,6 +8,7 @@
 #include <http_core.h>
 #include <http_config.h>
 #include <http_log.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "log.h"
@@ -48,13 +49,44 @@ static int refuse(const request_rec *r, const char *why)
     return HTTP_BAD_REQUEST;
 }
 
+/* Nothing in it is encoded, to be merged or a dot segment: most URLs are like that, and need no second look. */
+static int is_plain(const char *target)
+{
+    const char *c;
+
+    for (c = target; *c && *c != '?'; c++) {
+        if (!(apr_isalnum(*c) || *c == '-' || *c == '_' || *c == '=' || *c == '~'
+              || ((*c == '/' || *c == '.') && c[1] != '/' && c[1] != '.'))) {
+            return 0;
+        }
+    }
+    for (; *c; c++) {
+        if (*c <= ' ' || *c > '~' || *c == '#') {
+            return 0;
+        }
+    }
+    return *target == '/';
+}
+
+static int is_untouched(const request_rec *r)
+{
+    apr_size_t len = strlen(r->uri);
+    const char *raw = r->unparsed_uri;
+
+    return !strncmp(raw, r->uri, len) && (raw[len] == '?' ? r->args && !strcmp(raw + len + 1, r->args) : !raw[len] && !r->args);
+}
+
 int rp_route_target(rp_request_t *rq)
 {
     request_rec *r = rq->r;
     const rp_route_t *route = rq->route;
-    const char *whole = rp_target_rest(r->pool, r->unparsed_uri, "", merges_slashes(r));
-    const char *rest;
+    const char *whole, *rest;
 
+    if (!route->base && is_untouched(r) && is_plain(r->unparsed_uri)) {
+        rq->url = rq->target = r->unparsed_uri;
+        return OK;
+    }
+    whole = rp_target_rest(r->pool, r->unparsed_uri, "", merges_slashes(r));
     if (!strcmp(r->unparsed_uri, "*")) {
         rq->url = rq->target = r->unparsed_uri;
         return OK;

@@ -84,5 +84,10 @@ void rp_respond(rp_request_t *rq)
         ap_set_content_type(r, type);
         apr_table_unset(r->headers_out, "Content-Type");
     }
-    rp_via_add(r->pool, r->headers_out, 1, rq->name);
+    if (apr_table_get(r->headers_out, "Via")) {
+        rp_via_add(r->pool, r->headers_out, 1, rq->name);
+    }
+    else {
+        apr_table_addn(r->headers_out, "Via", rq->sconf->via);
+    }
 }
