@@ -52,7 +52,7 @@ sub object { return asking('/o' . ++$unique, 'Cache-Control' => 'max-age=600', @
 each_mpm {
     my $backend = backend(\&respond);
     my $httpd = httpd(children => 4, expect_kills => 1, config => pool(app => $backend) . <<'CONF');
-RProxyCacheLocal @ROOT@/cache size=16M largest=12M
+RProxyCacheLocal @ROOT@/cache size=20M largest=12M
 RProxyPass / app
 RProxyCache on
 CONF
@@ -68,7 +68,7 @@ CONF
             is(md5_hex($second->body), md5_hex($first->body), 'the same ones');
             my $from = $size - 1 < 100_000 ? int $size / 2 : 65_000;
             my $range = get($httpd, $target, Range => "bytes=$from-" . ($from + 999));
-            is($range->body, substr($first->body, $from, 1000), 'a range across its pieces too');
+            ok($range->body eq substr($first->body, $from, 1000), 'a range across its pieces too');
         }
     };
     part 'framing does not matter, breaking off does' => sub {
@@ -159,7 +159,7 @@ CONF
             my $now = space($folder);
             $largest = $now if !$largest || $now > $largest;
         }
-        cmp_ok($largest, '<=', 16 * $megabyte + 65536, '36 MB went into 16');
+        cmp_ok($largest, '<=', 20 * $megabyte + 65536, '36 MB went into 20');
         ok(is_stored($client->get($targets[-1])), 'the newest is there');
         ok(!is_stored($client->get($targets[0])), 'the oldest had to go');
         is(length $client->get($targets[-2])->body, 300_000, 'and what is there is whole');

@@ -121,7 +121,8 @@ sub _basics
         "ErrorLog $root/error.log", "LogLevel $self->{loglevel}",
         'LogFormat "%h \"%r\" %>s %O member=%{rproxy-member}n error=%{rproxy-error}n cache=%{rproxy-cache}n'
             . ' attempts=%{rproxy-attempts}n" notes',
-        "CustomLog $root/access.log notes", "DocumentRoot $root/htdocs", 'KeepAliveTimeout 15', 'Timeout 20',
+        "CustomLog $root/access.log notes", "DocumentRoot $root/htdocs", 'KeepAliveTimeout 15',
+        'MaxKeepAliveRequests 0', 'Timeout 20',
         ($> == 0 ? ('User ' . $self->user, 'Group ' . (getgrgid((getpwnam $self->user)[3]))[0]) : ()));
 }
 
