@@ -114,6 +114,12 @@ CONF
         is($_->target, '*', 'a backend sees OPTIONS * as such') for $backend->requests;
         is($client->request('OPTIONS', '/x')->json->{method}, 'OPTIONS',
             'OPTIONS of a resource is its backend\'s');
+        is($client->request('OPTIONS', '/x', ['Max-Forwards' => 5])->echoed('Max-Forwards'), 4,
+            'Max-Forwards is counted down');
+        $backend->forget;
+        is($client->request('OPTIONS', '/x', ['Max-Forwards' => 0])->status, 200,
+            'Max-Forwards: 0 is answered here (RFC 9110 section 7.6.2)');
+        is($backend->count, 0, 'and goes no further');
         is($client->request($_, '/x', [], 'abc')->json->{method}, $_, "$_ goes through")
             for qw(PUT PATCH DELETE PROPFIND FROBNICATE);
     };

@@ -146,6 +146,8 @@ CONF
         my %alone = (
             'no-transform' => asking('/', 'Content-Type' => 'text/plain', 'Cache-Control' => 'no-transform',
                 body => $long),
+            'no-transform in a line of its own' => asking('/', 'Content-Type' => 'text/plain',
+                'Cache-Control' => 'max-age=600', 'Cache-Control' => 'no-transform', body => $long),
             'already encoded' => asking('/', 'Content-Type' => 'text/plain', 'Content-Encoding' => 'gzip',
                 body => $long),
             'a picture' => asking('/', 'Content-Type' => 'image/png', body => $long),
@@ -187,7 +189,7 @@ CONF
     };
     part 'a response that breaks off stays broken' => sub {
         my $response = get($httpd, '/broken', 'Accept-Encoding' => 'gzip');
-        ok($response->broken, 'the client sees it');
+        ok($response->status == 502 || $response->broken, 'the client sees it');
     };
     part 'the cache gives each client what it takes' => sub {
         my $client = client($httpd);

@@ -19,6 +19,12 @@ my @wrong = (
         qr{/a}, qr/line \d+|:\d+/],
     ['a pool that stands twice', "$pool!<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n",
         qr/app/, qr/another name/],
+    ['a pool of the same name in two virtual hosts', "<VirtualHost *:80>\nServerName a\n$pool</VirtualHost>\n"
+        . "<VirtualHost *:80>\nServerName b\n!<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n"
+        . "</RProxyPool>\n</VirtualHost>\n", qr/app.*httpd\.conf line \d+/, qr/another name/],
+    ['a pool of the main server\'s name in a virtual host', "$pool<VirtualHost *:80>\nServerName a\n"
+        . "!<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n</VirtualHost>\n",
+        qr/app.*httpd\.conf line \d+/, qr/another name/],
     ['a pool called none', "!<RProxyPool none>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n", qr/none/,
         qr/name/],
     ['a pool without a name', "!<RProxyPool>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n",

@@ -8,13 +8,17 @@ use RP::Test;
 each_mpm {
     my $backend = backend(as_asked());
     my $member = $backend->authority;
-    my $httpd = httpd(ports => 3, modules => ['remoteip'], config => pool(app => $backend) . <<'CONF');
+    my @modules = qw(remoteip headers);
+    my $httpd = httpd(ports => 3, modules => \@modules, config => pool(app => $backend) . <<'CONF');
 RProxyPass / app
 RProxyPass /shop app/store
 RProxyPass /root app/
 RProxyName edge
 <Location /member-host>
     RProxyPreserveHost off
+</Location>
+<Location /user>
+    RequestHeader set X-Remote-User alice
 </Location>
 <VirtualHost 127.0.0.1:@PORT1@>
     RProxyTrust 127.0.0.0/8
@@ -49,6 +53,12 @@ CONF
         is($response->echoed('Host'), $here, 'with Host');
         is($response->echoed('X-Forwarded-For'), '127.0.0.1', 'with X-Forwarded-For');
         is($response->echoed('Authorization'), 'Bearer x', 'with Authorization');
+    };
+    part 'nor what the configuration adds' => sub {
+        for my $named ('x-remote-user', 'close, X-Remote-User') {
+            my $response = get($httpd, '/user', Connection => $named, 'X-Remote-User' => 'mallory');
+            is($response->echoed('X-Remote-User'), 'alice', "Connection: $named");
+        }
     };
     part 'end-to-end fields of a response come through, the hop\'s own do not' => sub {
         my $response = get($httpd, asking('/', 'X-One' => 'a', 'X-One' => 'b', Connection => 'X-Private',
@@ -107,6 +117,16 @@ CONF
         is($response->echoed('X-Forwarded-Host'), 'evil.example', 'X-Forwarded-Host');
         like($response->echoed('Forwarded'), qr/\Afor=192\.0\.2\.1;proto=https, ?for="?127\.0\.0\.1/i,
             'Forwarded');
+    };
+    part 'nor in what a backend may take for them' => sub {
+        my @names = qw(Client_Cert Client-Cert_Chain client_cert_chain X_Forwarded_For X-Forwarded_For
+            x_forwarded-proto X_FORWARDED_HOST);
+        for my $port ($httpd->port, $httpd->port(1)) {
+            my $response = request($port, 'GET', '/', [map { $_ => '192.0.2.1' } @names]);
+            is($response->status, 200, 'the request goes on');
+            is($response->echoed($_), undef, "$_ does not") for @names;
+        }
+        is(get($httpd, '/', X_Other => 'a')->echoed('X_Other'), 'a', 'other fields with underscores do');
     };
     part 'mod_remoteip\'s client is the client' => sub {
         my $response = request($httpd->port(2), 'GET', '/', ['X-Client-IP' => '203.0.113.9']);

@@ -78,9 +78,21 @@ my @tolerated = (
     ['white space around a length', "${ok}Content-Length: \t 5 \t\r\n\r\nhello"],
     ['a higher minor version', "HTTP/1.2 200 OK\r\nContent-Length: 5\r\n\r\nhello"],
     ['chunked in another case', "${ok}Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"],
+    ['a length said twice', "${ok}Content-Length: 5, 5\r\nContent-Length: 5\r\n\r\nhello"],
     ['a reason beyond ASCII', "HTTP/1.1 200 G\xfct\r\nContent-Length: 5\r\n\r\nhello"],
     ['a status above 599', "HTTP/1.1 600 Odd\r\nContent-Length: 5\r\n\r\nhello"],
 );
+
+# The body of one of the broken ones, in one piece, when its head is with the client.
+sub late
+{
+    my ($c, $n) = @_;
+    my ($head, $body) = $broken[$n][1] =~ /\A(.*?\r\n\r\n)(.*)\z/s;
+    $c->send($head);
+    $c->wait_signal("late $n");
+    $c->send($body);
+    $c->wait_gone;
+}
 
 sub plays
 {
@@ -88,6 +100,9 @@ sub plays
     return sub {
         my ($c, $request) = @_;
         my ($n) = $request->target =~ m{\A/(\d+)};
+        return late($c, $1) if $request->target =~ m{\A/late/(\d+)};
+        return $c->send("${ok}Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
+            $request->method eq 'HEAD' ? '' : 'hello') if $request->target eq '/lengths';
         return $c->respond($request, 200, [], 'fine') if !defined $n;
         $c->send($cases[$n][1]);
         return $c->close if $cases[$n][2];
@@ -147,6 +162,24 @@ CONF
         my $n = $#tolerated;
         like(get($httpd, "/tolerated/$n/open")->status, qr/\A(?:5\d\d|600)\z/, 'the client gets it, or a 502');
         is(get($httpd, '/tolerated/')->body, 'fine', 'and the connection is in step');
+    };
+    part 'equal lengths become one' => sub {
+        my $client = client($httpd);
+        for my $method (qw(HEAD GET)) {
+            my $response = $client->request($method, '/tolerated/lengths');
+            is_deeply([$response->fields('Content-Length')], [5], $method);
+        }
+        is($client->get('/tolerated/lengths')->body, 'hello', 'and the connection is in step');
+    };
+    part 'bad framing right behind good data, when the head is out, breaks the response' => sub {
+        for my $n (0 .. $#broken) {
+            my $client = client($httpd);
+            $client->send_request('GET', "/broken/late/$n");
+            is($client->read_response_head->status, 200, "$broken[$n][0]: the head is there");
+            $broken->signal("late $n");
+            unlike($client->read_rest, qr/\r\n0\r\n/, 'the end is not');
+        }
+        is(get($httpd, '/broken/')->body, 'fine', 'and the next request is served');
     };
     part 'a folded field is unfolded' => sub {
         like(get($httpd, '/tolerated/2/open')->field('X-A'), qr/\Ab +c\z/, 'into one line');

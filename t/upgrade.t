@@ -5,6 +5,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use RP::Test;
 
+use Digest::MD5 qw(md5_hex);
 use Protocol::WebSocket::Frame;
 use Protocol::WebSocket::Handshake::Client;
 use Protocol::WebSocket::Handshake::Server;
@@ -170,10 +171,65 @@ CONF
             'Upgrade without Connection: Upgrade is not passed on');
         is(get($httpd, '/echo', Connection => 'Upgrade')->echoed('Upgrade'), undef,
             'nor is Connection: Upgrade alone');
+        is(get($httpd, '/shout', Upgrade => 'other/1', Connection => 'Upgrade')->status, 502,
+            'nor is a 101 to another protocol passed on');
         my $client = client($httpd);
         $client->send("GET /echo HTTP/1.0\r\nHost: a\r\nUpgrade: shout/1\r\nConnection: Upgrade\r\n\r\n");
         is($client->read_response->echoed('Upgrade'), undef, 'nor what an HTTP/1.0 client says');
     };
+    part 'another version of HTTP, or TLS, is nothing to switch to past this proxy' => sub {
+        for my $protocol (qw(h2c H2C h2 TLS/1.2 HTTP/2.0)) {
+            my @fields = (Upgrade => $protocol, Connection => 'Upgrade, HTTP2-Settings',
+                'HTTP2-Settings' => 'AAMAAABk');
+            my $response = get($httpd, '/echo', @fields);
+            is($response->echoed('Upgrade'), undef, "$protocol is not passed on");
+            is($response->echoed('HTTP2-Settings'), undef, "$protocol: nor are its settings");
+        }
+        is(get($httpd, '/echo', Upgrade => 'h2c, shout/1', Connection => 'Upgrade')->echoed('Upgrade'),
+            'shout/1', 'others beside it are');
+        is(get($httpd, '/h2c', Upgrade => 'h2c', Connection => 'Upgrade')->status, 502,
+            'and a backend that switches all the same is an error');
+    };
+};
+
+# Both sides write at once, and the backend does not read while it cannot write: whoever waits for one of them holds
+# up both.
+each_mpm {
+    my $authority = RP::TLS->authority;
+    my $echo = sub {
+        my ($c, $request) = @_;
+        $c->send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo/1\r\nConnection: Upgrade\r\n\r\n");
+        while ($c->fill(time + $RP::Stream::PATIENCE)) {
+            $c->send(substr $c->{buffer}, 0, length $c->{buffer}, '');
+        }
+        $c->close;
+    };
+    my $plain = backend($echo);
+    my $tls = backend(on_request => $echo, tls => $authority->issue);
+    my $ca = 'ca=' . $authority->cert;
+    my $httpd = httpd(config => pool(plain => $plain) . pool(tls => $tls->url . " $ca") . <<'CONF');
+RProxyTimeout idle=5s
+RProxyPass /plain plain
+RProxyPass /tls tls
+CONF
+    my $size = 20 * 1024 * 1024;
+    my $text = join '', map { pack 'N', ($_ * 2654435761) % 2**32 } 1 .. $size / 4;
+
+    for my $pool (qw(plain tls)) {
+        part "20 MiB go both ways at once ($pool)" => sub {
+            my $client = client($httpd);
+            $client->send_request('GET', "/$pool", [Upgrade => 'echo/1', Connection => 'Upgrade']);
+            is($client->read_response_head->status, 101, 'switched');
+            my $sender = RP::Process->spawn(sub {
+                $client->send($text);
+                $client->finish_sending;
+            });
+            my $came = $client->read_rest;
+            is(length $came, $size, 'as much comes back');
+            is(md5_hex($came), md5_hex($text), 'the same');
+            RP::Process->stop($sender, 'KILL');
+        };
+    }
 };
 
 done_testing;
