@@ -53,6 +53,7 @@ typedef struct rp_request_t {
     int sent_whole;            /* the request went out to its last byte: without that its connection is of no more use */
     int continued;             /* the backend has said 100 */
     int answered;              /* the head of the final response is here, though the request is still being sent */
+    int close_client;          /* the client may still send what nobody wants: its connection ends with the response */
     int is_part;               /* of another response (a subrequest, an error document): whole, and without conditions */
     const char *upgrade;       /* the protocols that the client would switch to, or NULL */
     int wants_trailers;        /* the client can take trailers */

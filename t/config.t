@@ -61,6 +61,7 @@ my @wrong = (
     ['a level that a coding does not have', "!RProxyCompressLevel gzip=10\n", qr/gzip=10/, qr/\b9\b/],
     ['a least size that is none', "!RProxyCompressMin small\n", qr/small/, qr/64K|1K|size/],
     ['a store smaller than it can be', "!RProxyCacheLocal \@ROOT\@/cache size=1K\n", qr/size=1K/, qr/4M/],
+    ['an object larger than half of the store', "!RProxyCacheLocal \@ROOT\@/cache size=16M largest=12M\n", qr/largest=/, qr/half of size/],
     ['a store without a folder', "!RProxyCacheLocal size=64M\n", qr/RProxyCacheLocal/, qr/DIR/],
     ['a store inside of a virtual host', "<VirtualHost *:80>\n!RProxyCacheLocal \@ROOT\@/cache\n</VirtualHost>\n", qr/RProxyCacheLocal/, qr/VirtualHost/],
     ['leave to store what nobody knows', "!RProxyCacheAllow everything\n", qr/everything/,

@@ -52,7 +52,7 @@ sub object { return asking('/o' . ++$unique, 'Cache-Control' => 'max-age=600', @
 each_mpm {
     my $backend = backend(\&respond);
     my $httpd = httpd(children => 4, expect_kills => 1, config => pool(app => $backend) . <<'CONF');
-RProxyCacheLocal @ROOT@/cache size=20M largest=12M
+RProxyCacheLocal @ROOT@/cache size=24M largest=12M
 RProxyPass / app
 RProxyCache on
 CONF
@@ -159,7 +159,7 @@ CONF
             my $now = space($folder);
             $largest = $now if !$largest || $now > $largest;
         }
-        cmp_ok($largest, '<=', 20 * $megabyte + 65536, '36 MB went into 20');
+        cmp_ok($largest, '<=', 24 * $megabyte + 65536, '36 MB went into 24');
         ok(is_stored($client->get($targets[-1])), 'the newest is there');
         ok(!is_stored($client->get($targets[0])), 'the oldest had to go');
         is(length $client->get($targets[-2])->body, 300_000, 'and what is there is whole');

@@ -20,7 +20,6 @@ APLOG_USE_MODULE(rproxy);
 #define DEFAULT_DIR "rproxy-cache"
 #define WATCHDOG "_rproxy_store_"
 #define HOUSEKEEPING_INTERVAL apr_time_from_sec(5)
-#define DEFAULT_SIZE ((apr_uint64_t)256 * 1024 * 1024)
 
 static rp_store_t *local;
 /* Of the configuration that is running; NULL when nothing is cached or the folder is of no use. */
@@ -94,9 +93,6 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     }
     if (!conf->dir) {
         conf->dir = ap_runtime_dir_relative(pconf, DEFAULT_DIR);
-    }
-    if (conf->size == 0) {
-        conf->size = DEFAULT_SIZE;
     }
     rv = rp_store_local_prepare(conf, geteuid() == 0 ? (int)ap_unixd_config.user_id : -1,
                                 geteuid() == 0 ? (int)ap_unixd_config.group_id : -1, pconf, &error, log_store, main_server);

@@ -17,6 +17,7 @@ void *rp_create_server_conf(apr_pool_t *p, server_rec *s)
     (void)s;
     conf->routes = apr_array_make(p, 4, sizeof(rp_route_t *));
     conf->pools = apr_hash_make(p);
+    rp_option_defaults(rp_local_options, &conf->local);
     return conf;
 }
 
@@ -145,6 +146,9 @@ const char *rp_cmd_cache_local(cmd_parms *cmd, void *dir, int argc, char *const 
         if (error) {
             return apr_psprintf(cmd->pool, "RProxyCacheLocal: %s", error);
         }
+    }
+    if (local->largest > local->size / 2) {
+        return "RProxyCacheLocal: largest= is at most half of size=, so that an object can be replaced while others stay";
     }
     return NULL;
 }

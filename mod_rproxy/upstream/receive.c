@@ -217,9 +217,7 @@ static rp_exchange_e accept_final(rp_request_t *rq, const rp_head_t *head)
     if (!rq->sent_whole) {
         /* The backend still waits for the rest of the request, the client may still send it. */
         rq->response.framing.reusable = 0;
-        if (rq->body != RP_BODY_NONE) {
-            rq->r->connection->keepalive = AP_CONN_CLOSE;
-        }
+        rq->close_client = rq->body != RP_BODY_NONE;
     }
     return RP_EXCHANGE_DONE;
 }

@@ -184,7 +184,7 @@ static void reset_client(relay_t *relay)
     struct linger reset = { 1, 0 };
     int fd = rp_client_fd(relay->rq);
 
-    if (r->proto_num < HTTP_VERSION(1, 1) && !apr_table_get(r->headers_out, "Content-Length") && fd >= 0) {
+    if ((r->proto_num < HTTP_VERSION(1, 1) || (r->sent_bodyct && !r->chunked)) && !apr_table_get(r->headers_out, "Content-Length") && fd >= 0) {
         flush(relay);
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         r->connection->aborted = 1;
@@ -214,7 +214,7 @@ static int broken(relay_t *relay, apr_status_t rv)
                        : apr_pstrdup(r->pool, apr_strerror(rv, text, sizeof(text))));
     }
     rp_fail(rq);
-    r->connection->keepalive = AP_CONN_CLOSE;
+    /* Closing is left to httpd's filters: said before the head is out, it would take away the chunking that shows the break. */
     reset_client(relay);
     /* 502 is the one status by which httpd's filters know that the end is missing. */
     APR_BRIGADE_INSERT_TAIL(relay->bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, ba));

@@ -80,6 +80,11 @@ void rp_respond(rp_request_t *rq)
     r->status_line = *response->reason ? apr_psprintf(r->pool, "%d %s", response->status, response->reason) : NULL;
     /* Headers that others have set already (mod_headers early, cookies of mod_usertrack) are in err_headers_out. */
     r->headers_out = response->fields;
+    if (rq->close_client) {
+        /* In this way httpd still chunks the body, so that its end can be told from a break. */
+        apr_table_setn(r->headers_out, "Connection", "close");
+        r->expecting_100 = 0;
+    }
     if (type) {
         ap_set_content_type(r, type);
         apr_table_unset(r->headers_out, "Content-Type");
