@@ -82,19 +82,34 @@ static apr_status_t tls_status(rp_transport_t *t, int rc, int io_errno)
     }
 }
 
+/* OpenSSL's queue of errors and errno must be clean before a call, so that what is in them afterwards is the call's. */
+static SSL *tls_ready(rp_transport_t *t)
+{
+    ERR_clear_error();
+    errno = 0;
+    return t->ssl;
+}
+
+static int tls_len(apr_size_t len)
+{
+    return len > INT_MAX ? INT_MAX : (int)len;
+}
+
+static apr_status_t tls_outcome(rp_transport_t *t, int rc, apr_size_t *len)
+{
+    int io_errno = errno;
+
+    *len = rc > 0 ? (apr_size_t)rc : 0;
+    return rc > 0 ? APR_SUCCESS : tls_status(t, rc, io_errno);
+}
+
 apr_status_t rp_transport_read(rp_transport_t *t, char *buf, apr_size_t *len)
 {
     ssize_t n;
 
     t->error[0] = '\0';
     if (t->ssl) {
-        int rc;
-
-        ERR_clear_error();
-        errno = 0;
-        rc = SSL_read(t->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
-        *len = rc > 0 ? (apr_size_t)rc : 0;
-        return rc > 0 ? APR_SUCCESS : tls_status(t, rc, errno);
+        return tls_outcome(t, SSL_read(tls_ready(t), buf, tls_len(*len)), len);
     }
     do {
         n = recv(t->fd, buf, *len, 0);
@@ -119,13 +134,7 @@ apr_status_t rp_transport_write(rp_transport_t *t, const char *buf, apr_size_t *
 
     t->error[0] = '\0';
     if (t->ssl) {
-        int rc;
-
-        ERR_clear_error();
-        errno = 0;
-        rc = SSL_write(t->ssl, buf, *len > INT_MAX ? INT_MAX : (int)*len);
-        *len = rc > 0 ? (apr_size_t)rc : 0;
-        return rc > 0 ? APR_SUCCESS : tls_status(t, rc, errno);
+        return tls_outcome(t, SSL_write(tls_ready(t), buf, tls_len(*len)), len);
     }
     do {
         n = send(t->fd, buf, *len, MSG_NOSIGNAL);
