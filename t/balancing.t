@@ -5,6 +5,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use RP::Test;
 
+use IO::Socket::INET;
+use Time::HiRes qw(time);
+
 sub named { my ($name) = @_; return sub { $_[0]->respond($_[1], 200, [], $name) } }
 
 each_mpm {
@@ -73,6 +76,35 @@ each_mpm {
         ok(eventually { get($httpd, '/')->status != 200 }, 'it goes');
         backend(on_request => named('again'), port => $port);
         ok(eventually { get($httpd, '/')->status == 200 }, 'and comes');
+    };
+};
+
+# A member that takes no connection and refuses none: each try costs the whole connect timeout.
+each_mpm {
+    my $deaf = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die;
+    my @filling = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $deaf->sockport,
+        Blocking => 0) } 1 .. 4;
+    my $good = backend(named('good'));
+    my $httpd = httpd(children => $RP::Test::mpm eq 'prefork' ? 12 : 2, config => pool(
+        app => 'http://127.0.0.1:' . $deaf->sockport . ' retry=100ms', $good)
+        . "RProxyTimeout connect=1s\nRProxyPass / app\n");
+
+    part 'a member that is tried again costs one request the wait, others go elsewhere' => sub {
+        # Whoever comes first finds out.
+        is(get($httpd, '/')->body, 'good', 'it is passed over') for 1 .. 2;
+        ok($httpd->wait_log(qr/RP\d+.*pool app.*connect/), 'and known to be down');
+        for my $round (1, 2) {
+            select undef, undef, undef, 0.15;
+            my $start = time;
+            my @clients = map { client($httpd) } 1 .. 10;
+            $_->send_request('GET', '/') for @clients;
+            is($_->read_response->body, 'good', 'every request is served') for @clients;
+            my $logged = 2 + 10 * $round;
+            ok(eventually { $logged == (() = $httpd->access_log =~ /attempts=/g) }, 'and logged');
+            my @attempts = ($httpd->access_log =~ /attempts=(\d+)/g)[-10 .. -1];
+            cmp_ok(scalar(grep { $_ > 1 } @attempts), '<=', 1, "round $round: at most one tried both");
+            cmp_ok(time - $start, '<', 3, 'and waited once');
+        }
     };
 };
 

@@ -165,6 +165,34 @@ CONF
         my ($response, $count) = $twice->(cacheable(Vary => '*'));
         is($count, 2, 'Vary: * never matches');
     };
+    part 'a field in several lines is one list' => sub {
+        for my $other ('no-cache', 'private', 'no-store') {
+            my ($response, $count) = $twice->(fresh_target('Cache-Control' => 'max-age=60',
+                'Cache-Control' => $other, ETag => '"v1"'));
+            is($count, 2, "a response with max-age=60, and $other in another line");
+        }
+        my $target = cacheable(ETag => '"v1"');
+        get($httpd, $target);
+        is_forwarded(get($httpd, $target, 'Cache-Control' => 'max-age=60', 'Cache-Control' => 'no-cache'),
+            'request|stale', 'a request with max-age=60, and no-cache in another line');
+        $target = cacheable(Vary => 'Accept-Language', Vary => 'X-Tone');
+        my $first = get($httpd, $target, 'X-Tone' => 'a')->body;
+        isnt(get($httpd, $target, 'X-Tone' => 'b')->body, $first, 'Vary: the second line counts');
+        is(get($httpd, $target, 'X-Tone' => 'a')->body, $first, 'for what it names');
+    };
+    part 'Cache-Status lists the backend\'s cache before this one (RFC 9211 section 2)' => sub {
+        my $target = cacheable('Cache-Status' => 'origin; fwd=miss', 'Cache-Status' => 'inner; hit');
+        my $inner = qr/\Aorigin; fwd=miss, ?inner; hit, ?rproxy; ?/;
+        like(get($httpd, $target)->field('Cache-Status'), qr/${inner}fwd=uri-miss/, 'when it is fetched');
+        like(get($httpd, $target)->field('Cache-Status'), qr/${inner}hit/, 'when it is a hit');
+        like(post($httpd, $target, 'x')->field('Cache-Status'), qr/${inner}fwd=method/,
+            'when it is not cached');
+        $target = fresh_target('Cache-Control' => 'max-age=600', Age => 1000, ETag => '"v1"',
+            revalidates => 1, 'Cache-Status' => 'inner; hit');
+        get($httpd, $target);
+        like(get($httpd, $target)->field('Cache-Status'), qr/\Ainner; hit, rproxy; ?hit; ?fwd=stale/,
+            'when it is revalidated');
+    };
     part 'what must not be stored is not' => sub {
         my %never = (
             'no-store' => fresh_target('Cache-Control' => 'no-store, max-age=600'),
@@ -264,6 +292,54 @@ CONF
         is_hit(get($other, '/'), 'and then fresh again');
         is($changing->count, 2, 'without asking');
     };
+    part 'a 304 has its say in what may be kept' => sub {
+        # Stale at once, so that every request asks; for each kind of 304, what it says.
+        my %says = (
+            private => ['Cache-Control' => 'private, max-age=600'],
+            nostore => ['Cache-Control' => 'no-store'],
+            cookie => ['Cache-Control' => 'max-age=600', 'Set-Cookie' => 'user=alice'],
+            field => ['Cache-Control' => 'max-age=600, private="X-User"', 'X-User' => 'alice'],
+            unstored => ['Cache-Control' => 'max-age=600, no-cache="X-User"', 'X-User' => 'alice'],
+        );
+        my $strict = backend(sub {
+            my ($c, $request) = @_;
+            my ($kind) = $request->target =~ m{/(\w+)};
+            return $c->respond($request, 304, [ETag => '"v1"', @{ $says{$kind} }])
+                if $request->field('If-None-Match');
+            $c->respond($request, 200, [ETag => '"v1"', 'Cache-Control' => 'max-age=600', Age => 1000],
+                'body');
+        });
+        my $other = httpd(config => pool(app => $strict)
+            . "RProxyCacheLocal \@ROOT\@/cache size=8M\nRProxyCache on\nRProxyPass / app\n");
+        for my $kind (qw(private nostore)) {
+            $strict->forget;
+            get($other, "/$kind");
+            is(get($other, "/$kind")->body, 'body', "$kind: who asked gets it");
+            my $third = get($other, "/$kind");
+            is_forwarded($third, 'uri-miss', "$kind: but then it is gone");
+            is_deeply([map { $_->field('If-None-Match') } $strict->requests], [undef, '"v1"', undef],
+                "$kind: the backend is asked for all of it");
+        }
+        get($other, '/cookie') for 1 .. 2;
+        is(get($other, '/cookie')->field('Set-Cookie'), undef,
+            'a cookie that comes with it is for nobody else');
+        for my $kind (qw(field unstored)) {
+            get($other, "/$kind") for 1 .. 2;
+            my $hit = get($other, "/$kind");
+            is_hit($hit, "$kind: what it allows is kept");
+            is($hit->field('X-User'), undef, "$kind: without the field that it names");
+        }
+    };
+    part 'a field that Cache-Control keeps private is not for others' => sub {
+        for my $name ('X-User', 'X-' . 'long' x 40) {
+            my $target = fresh_target('Cache-Control' => "max-age=600, private=\"X-None, $name\"",
+                $name => 'alice');
+            is(get($httpd, $target)->field($name), 'alice', 'who asked gets it');
+            my $hit = get($httpd, $target);
+            is_hit($hit, 'another one gets the rest');
+            is($hit->field($name), undef, 'without it');
+        }
+    };
     part 'what a request says counts' => sub {
         my $target = cacheable(ETag => '"v1"');
         get($httpd, $target);
@@ -312,6 +388,40 @@ CONF
         like(get($httpd, $_)->field('Cache-Status') || '', qr/\Arproxy; ?(?:hit|fwd=[\w-]+)/, $_)
             for cacheable(), fresh_target('Cache-Control' => 'no-store'), fresh_target(status => 500);
     };
+};
+
+# The same URL, for its Host is the same, from different places.
+each_mpm {
+    my %backends = map { my $name = $_; $name => backend(sub {
+        $_[0]->respond($_[1], 200, ['Cache-Control' => 'max-age=600'], "$name " . $_[1]->target);
+    }) } qw(one two);
+    my $pools = join '', map { pool($_ => $backends{$_}) } qw(one two);
+    my $httpd = httpd(ports => 3, config => $pools . <<'CONF');
+RProxyCacheLocal @ROOT@/cache size=8M
+RProxyCache on
+RProxyPass / one
+<VirtualHost 127.0.0.1:@PORT1@>
+    RProxyPass / two
+</VirtualHost>
+<VirtualHost 127.0.0.1:@PORT2@>
+    RProxyPass / two/base
+</VirtualHost>
+<Location /early>
+    RProxyCacheEarly on
+</Location>
+CONF
+    for my $path ('/a', '/early/a') {
+        part "virtual hosts on other ports never share what they store ($path)" => sub {
+            my @expected = ("one $path", "two $path", "two /base$path");
+            for my $round (1 .. 3) {
+                for my $port (0 .. 2) {
+                    my $response = request($httpd->port($port), 'GET', $path, [Host => 'shop.example']);
+                    is($response->body, $expected[$port], "port $port, round $round");
+                    is_hit($response, 'from the store') if $round > 1;
+                }
+            }
+        };
+    }
 };
 
 done_testing;
