@@ -15,6 +15,7 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "encode/encode.h"
+#include "lane/hold.h"
 #include "log.h"
 #include "route/route.h"
 #include "upstream/upstream.h"
@@ -71,6 +72,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
     rp_encode_register();
     rp_trailers_register();
+    rp_hold_register();
 }
 
 AP_DECLARE_MODULE(rproxy) = {

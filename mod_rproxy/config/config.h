@@ -109,6 +109,7 @@ typedef struct rp_server_conf_t {
     apr_array_header_t *trust;  /* of apr_ipsubnet_t *; NULL when unset */
     apr_array_header_t *routes; /* of rp_route_t *, longest path first once checked */
     apr_hash_t *pools;          /* name to rp_pool_conf_t * */
+    apr_interval_time_t keep_alive_wait; /* 0: off; RP_UNSET */
     int caches;                 /* RProxyCache on stands somewhere in it */
     rp_store_local_conf_t local; /* the main server's counts; dir is NULL when unset */
 } rp_server_conf_t;

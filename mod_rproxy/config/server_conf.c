@@ -18,6 +18,7 @@ void *rp_create_server_conf(apr_pool_t *p, server_rec *s)
     conf->routes = apr_array_make(p, 4, sizeof(rp_route_t *));
     conf->pools = apr_hash_make(p);
     rp_option_defaults(rp_local_options, &conf->local);
+    conf->keep_alive_wait = RP_UNSET;
     return conf;
 }
 
@@ -45,6 +46,7 @@ void *rp_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
 
     merged->name = add->name ? add->name : base->name;
     merged->trust = add->trust ? add->trust : base->trust;
+    merged->keep_alive_wait = RP_OR_DEFAULT(add->keep_alive_wait, base->keep_alive_wait);
     merged->caches = base->caches || add->caches;
     merged->local = add->local.dir ? add->local : base->local;
     merged->pools = apr_hash_overlay(p, add->pools, base->pools);
@@ -114,6 +116,23 @@ int rp_is_trusted(const rp_server_conf_t *conf, apr_sockaddr_t *peer)
         }
     }
     return 0;
+}
+
+const char *rp_cmd_keep_alive_wait(cmd_parms *cmd, void *dir, const char *time)
+{
+    apr_interval_time_t wait = 0;
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+
+    (void)dir;
+    if (error) {
+        return error;
+    }
+    if (strcasecmp(time, "off") && (!rp_parse_duration(time, &wait) || wait > apr_time_from_sec(1))) {
+        return apr_psprintf(cmd->pool, "RProxyKeepAliveWait %s: write off, or a time from 1ms to 1s such as "
+                            "20ms", time);
+    }
+    rp_server_conf(cmd->server)->keep_alive_wait = wait;
+    return NULL;
 }
 
 #define RP_OPTION(key, type, min, max, field, dflt, sentence) \

@@ -1,1 +1,2 @@
 librpcore_la_SOURCES += %D%/lane.h %D%/wait.c
+mod_rproxy_la_SOURCES += %D%/hold.h %D%/hold.c
