@@ -146,6 +146,7 @@ CONF
             my $response = eval { $client->get("/broken/$n") };
             ok(!$response || $response->broken || $response->status == 502,
                 'the client sees that it is broken');
+            $client->close;
             ok($broken->wait_note(qr/\A$n: closed/), 'the backend\'s connection is closed');
             is(get($httpd, '/broken/')->body, 'fine', 'and the next request has another');
         };
