@@ -2,6 +2,7 @@
 
 /** The local store's life in httpd: prepared by the parent, opened by each child, sealed when all is over. */
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <httpd.h>
@@ -22,6 +23,8 @@ APLOG_USE_MODULE(rproxy);
 #define HOUSEKEEPING_INTERVAL apr_time_from_sec(5)
 
 static rp_store_t *local;
+/* mod_watchdog's thread goes on while the child's pool is cleaned up: the store must not be closed under its sweep. */
+static pthread_mutex_t sweeping = PTHREAD_MUTEX_INITIALIZER;
 /* Of the configuration that is running; NULL when nothing is cached or the folder is of no use. */
 static rp_store_local_conf_t *running;
 static pid_t parent;
@@ -53,8 +56,12 @@ static apr_status_t housekeeping(int state, void *data, apr_pool_t *pool)
 {
     (void)data;
     (void)pool;
-    if (state == AP_WATCHDOG_STATE_RUNNING && local) {
-        rp_store_local_sweep(local, apr_time_now());
+    if (state == AP_WATCHDOG_STATE_RUNNING) {
+        pthread_mutex_lock(&sweeping);
+        if (local) {
+            rp_store_local_sweep(local, apr_time_now());
+        }
+        pthread_mutex_unlock(&sweeping);
     }
     return APR_SUCCESS;
 }
@@ -110,7 +117,9 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
 static apr_status_t forget(void *unused)
 {
     (void)unused;
+    pthread_mutex_lock(&sweeping);
     local = NULL;
+    pthread_mutex_unlock(&sweeping);
     return APR_SUCCESS;
 }
 

@@ -142,8 +142,9 @@ static int answer_revalidated(rp_request_t *rq, rp_lookup_t *lookup, const char 
 
     rp_finish_exchange(rq);
     age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
-    rp_cache_status(rq, lookup->record.fields, "revalidated", apr_psprintf(rq->r->pool, "hit; fwd=%s; fwd-status=304; ttl=%" APR_INT64_T_FMT,
-                                                    fwd, (apr_int64_t)(lookup->record.lifetime - age)));
+    rp_cache_status(rq, lookup->record.fields, "revalidated",
+                    apr_psprintf(rq->r->pool, "hit; fwd=%s; fwd-status=304; ttl=%" APR_INT64_T_FMT, fwd,
+                                 (apr_int64_t)(lookup->record.lifetime - age)));
     return rp_answer_stored(rq, lookup, age);
 }
 
@@ -180,8 +181,9 @@ static int fetch_and_store(rp_request_t *rq, rp_lookup_t *lookup, const decision
         return status;
     }
     tee = rp_save_begin(rq, lookup, &d->request_cc, &save);
-    rp_cache_status(rq, rq->response.fields, "miss", apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=%d%s", fwd, rq->response.status,
-                                             tee ? "; stored" : ""));
+    rp_cache_status(rq, rq->response.fields, "miss",
+                    apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=%d%s", fwd, rq->response.status,
+                                 tee ? "; stored" : ""));
     return rp_answer_fetched(rq, tee, !ranged);
 }
 

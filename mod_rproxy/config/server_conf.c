@@ -129,7 +129,7 @@ const char *rp_cmd_keep_alive_wait(cmd_parms *cmd, void *dir, const char *time)
     }
     if (strcasecmp(time, "off") && (!rp_parse_duration(time, &wait) || wait > apr_time_from_sec(1))) {
         return apr_psprintf(cmd->pool, "RProxyKeepAliveWait %s: write off, or a time from 1ms to 1s such as "
-                            "20ms", time);
+                            "100ms", time);
     }
     rp_server_conf(cmd->server)->keep_alive_wait = wait;
     return NULL;

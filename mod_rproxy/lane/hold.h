@@ -12,7 +12,7 @@
 #ifndef RP_HOLD_H
 #define RP_HOLD_H
 
-#define RP_DEFAULT_KEEP_ALIVE_WAIT apr_time_from_msec(20)
+#define RP_DEFAULT_KEEP_ALIVE_WAIT apr_time_from_msec(100)
 
 /** Under another MPM the hooks do nothing. */
 void rp_hold_register(void);
