@@ -21,7 +21,8 @@ static void body_destroy(void *data)
 static apr_status_t body_read(apr_bucket *b, const char **str, apr_size_t *len, apr_read_type_e block)
 {
     body_t *body = b->data;
-    apr_size_t want = b->length < RP_STORE_CHUNK ? b->length : RP_STORE_CHUNK;
+    /* No small rest is left for a read of its own. */
+    apr_size_t want = b->length < 2 * RP_STORE_CHUNK ? b->length : RP_STORE_CHUNK;
     char *buf = apr_bucket_alloc(want, b->list);
     apr_off_t start = b->start;
     apr_size_t length = b->length;
