@@ -27,7 +27,7 @@ static void assert_date(const char *text, rp_secs_t expected)
 {
     rp_secs_t got = rp_date_parse(text, NOW);
     if (got != expected) {
-        fail_msg("\"%s\" gives %lld, not %lld", text, (long long)got, (long long)expected);
+        fail_msg("\"%s\" gives %lld, not %lld", text ? text : "(nothing)", (long long)got, (long long)expected);
     }
 }
 
