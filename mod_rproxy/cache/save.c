@@ -62,19 +62,18 @@ static void tee_data(void *ctx, const char *buf, apr_size_t len)
 }
 
 /* The record that leads from the URL to its variants. */
-static void store_vary(rp_save_t *save)
+static void store_vary(apr_pool_t *p, rp_store_t *store, const rp_record_t *record, apr_time_t expires)
 {
     rp_record_t marker = {
-        .kind = RP_RECORD_VARY, .key = save->record.key, .vary = save->record.vary, .selection = "", .reason = "",
-        .request_time = save->record.request_time, .response_time = save->record.response_time,
+        .kind = RP_RECORD_VARY, .key = record->key, .vary = record->vary, .selection = "", .reason = "",
+        .request_time = record->request_time, .response_time = record->response_time,
     };
-    apr_pool_t *p = save->rq->r->pool;
     unsigned char key[RP_KEY_LEN];
     rp_store_writer_t *writer;
 
-    rp_cache_hash(save->record.key, NULL, key);
-    if (save->store->ops->begin(save->store, key, 0, p, &writer) == APR_SUCCESS) {
-        save->store->ops->commit(writer, rp_record_encode(p, &marker), save->expires);
+    rp_cache_hash(record->key, NULL, key);
+    if (store->ops->begin(store, key, 0, p, &writer) == APR_SUCCESS) {
+        store->ops->commit(writer, rp_record_encode(p, &marker), expires);
     }
 }
 
@@ -87,7 +86,7 @@ static void tee_end(void *ctx, int complete)
         return;
     }
     if (*save->record.vary) {
-        store_vary(save);
+        store_vary(save->rq->r->pool, save->store, &save->record, save->expires);
     }
     save->store->ops->commit(save->writer, rp_record_encode(save->rq->r->pool, &save->record), save->expires);
 }
@@ -185,6 +184,10 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, const rp_respo
     record->fields = apr_table_copy(rq->r->pool, fields);
     drop_fields(record->fields, facts->cc.private_fields);
     drop_fields(record->fields, facts->cc.no_cache_fields);
+    if (*record->vary) {
+        /* It must not go before what it leads to. */
+        store_vary(rq->r->pool, lookup->store, record, expiry(facts, record));
+    }
     lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(facts, record));
     record->fields = fields;
 }
