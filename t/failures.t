@@ -104,4 +104,22 @@ CONF
     };
 };
 
+# A name may begin with a digit; a token of Structured Fields (RFC 9651) may not, so it is quoted there.
+one_mpm {
+    my $backend = backend(responds(200, ['Cache-Control' => 'max-age=60'], 'ok'));
+    my $httpd = httpd(config => pool(app => $backend) . pool(down => 'unix:/nonexistent/socket') . <<'CONF');
+RProxyName 1edge
+RProxyCacheLocal @ROOT@/cache size=8M
+RProxyCache on
+RProxyPass /down down
+RProxyPass / app
+CONF
+    part 'a name that is no token of Structured Fields is a string there' => sub {
+        my $response = get($httpd, '/');
+        like($response->field('Cache-Status'), qr/\A"1edge"; fwd=uri-miss/, 'in Cache-Status');
+        like($response->field('Via'), qr/ 1edge\z/, 'as it is in Via');
+        like(get($httpd, '/down')->field('Proxy-Status'), qr/\A"1edge"; error=/, 'in Proxy-Status');
+    };
+};
+
 done_testing;

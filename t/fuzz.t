@@ -14,6 +14,7 @@ use RP::Build;
 my $seconds = $ENV{RP_FUZZ_SECONDS} // 5;
 my $dir = RP::Build::builddir() . "/t/fuzz";
 my @programs = grep { -f && -x } glob "$dir/fuzz_*";
+die "no fuzz targets were built\n" if !@programs && $ENV{RP_NEED_FUZZERS};
 plan(skip_all => "no fuzz targets were built (configure --enable-fuzzers)") if !@programs;
 
 for my $program (@programs) {

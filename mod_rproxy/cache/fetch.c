@@ -62,7 +62,7 @@ int rp_fetch(rp_request_t *rq)
 void rp_cache_status(rp_request_t *rq, apr_table_t *fields, const char *note, const char *params)
 {
     request_rec *r = rq->r;
-    const char *value = apr_pstrcat(r->pool, rq->name, "; ", params, NULL);
+    const char *value = apr_pstrcat(r->pool, rq->sconf->item, "; ", params, NULL);
     const char *before = fields ? apr_table_getm(r->pool, fields, "Cache-Status") : NULL;
 
     apr_table_setn(r->notes, "rproxy-cache", note);

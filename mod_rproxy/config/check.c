@@ -109,7 +109,10 @@ int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         if (s != main_server && conf == rp_server_conf(main_server)) {
             continue;
         }
-        conf->via = apr_pstrcat(pconf, "1.1 ", conf->name ? conf->name : RP_DEFAULT_NAME, NULL);
+        const char *name = conf->name ? conf->name : RP_DEFAULT_NAME;
+
+        conf->via = apr_pstrcat(pconf, "1.1 ", name, NULL);
+        conf->item = rp_sf_item(pconf, name);
         errors += check_names(ptemp, s, conf, seen) + check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf);
         if (errors) {
             break;

@@ -105,6 +105,7 @@ typedef struct rp_dir_conf_t {
 /** Per server and virtual host. */
 typedef struct rp_server_conf_t {
     const char *name;           /* RProxyName; NULL when unset */
+    const char *item;           /* it as an Item of Structured Fields, for Cache-Status and Proxy-Status; made by check.c */
     const char *via;            /* made of it by check.c: what Via gets when there is none */
     apr_array_header_t *trust;  /* of apr_ipsubnet_t *; NULL when unset */
     apr_array_header_t *routes; /* of rp_route_t *, longest path first once checked */

@@ -31,7 +31,7 @@ int rp_fail(rp_request_t *rq)
     apr_table_setn(r->notes, "rproxy-error", f->type);
     apr_table_setn(r->subprocess_env, "RPROXY_ERROR", f->type);
     /* After the head went out this reaches nobody, and does no harm. */
-    apr_table_setn(r->err_headers_out, "Proxy-Status", apr_pstrcat(r->pool, rq->name, "; error=", f->type, NULL));
+    apr_table_setn(r->err_headers_out, "Proxy-Status", apr_pstrcat(r->pool, rq->sconf->item, "; error=", f->type, NULL));
     return f->status;
 }
 

@@ -12,7 +12,10 @@
 #include <util_filter.h>
 
 #include "lane/lane.h"
+#include "log.h"
 #include "upstream/upstream.h"
+
+APLOG_USE_MODULE(rproxy);
 
 /* Body bytes asked for at a time, and so the size of a chunk towards the backend. */
 #define PIECE 16384
@@ -235,6 +238,8 @@ static rp_exchange_e client_failed(rp_request_t *rq, apr_status_t status)
         rq->failure.status = 0;
     }
     else {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, status, rq->r, RPLOGNO(0406) "the request's body could not be read, or is not "
+                      "as long as announced (%" APR_UINT64_T_FMT " bytes so far)", rq->body_sent);
         rq->failure.status = APR_STATUS_IS_TIMEUP(status) ? HTTP_REQUEST_TIME_OUT
                            : ap_map_http_request_error(status, HTTP_BAD_REQUEST);
     }
