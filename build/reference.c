@@ -43,6 +43,11 @@ static const rp_option_t local_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t rule_options[] = {
+#include "config/rule_options.def"
+    RP_OPTIONS_END
+};
+
 static const struct {
     const char *directive;
     const rp_option_t *options;
@@ -50,6 +55,7 @@ static const struct {
     { "RProxyMember", member_options },
     { "RProxyTimeout", timeout_options },
     { "RProxyCacheLocal", local_options },
+    { "RProxyCacheRule", rule_options },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

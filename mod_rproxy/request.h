@@ -9,6 +9,7 @@
 #ifndef RP_REQUEST_H
 #define RP_REQUEST_H
 
+#include "cache/policy.h"
 #include "config/config.h"
 #include "http/http.h"
 #include "upstream/conn.h"
@@ -63,6 +64,7 @@ typedef struct rp_request_t {
     int attempts;
     const char *member;        /* URL of the last one tried */
     rp_failure_t failure;
+    rp_policy_t policy;        /* what the operator's rules make of it */
     rp_coding_e coding;        /* what the client would get, when the response may be encoded */
 } rp_request_t;
 

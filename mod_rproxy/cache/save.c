@@ -21,13 +21,20 @@ APLOG_USE_MODULE(rproxy);
 /* No sum of times is to overflow, whatever a backend claims. */
 #define FOREVER ((rp_secs_t)INT32_MAX)
 
-static apr_time_t expiry(const rp_response_facts_t *facts, const rp_record_t *record)
+static rp_secs_t longer(rp_secs_t a, rp_secs_t b)
+{
+    return a > b ? a : b;
+}
+
+static apr_time_t expiry(const rp_request_t *rq, const rp_response_facts_t *facts, const rp_record_t *record)
 {
     int validator = facts->etag || facts->last_modified != RP_NO_TIME;
     rp_secs_t fresh = record->lifetime - record->initial_age;
+    rp_secs_t beyond = !validator ? KEEP_WITHOUT : rq->policy.keep != RP_NO_TIME ? rq->policy.keep : KEEP_WITH_VALIDATOR;
 
     fresh = fresh < 0 ? 0 : fresh > FOREVER ? FOREVER : fresh;
-    return apr_time_from_sec(record->response_time + fresh + (validator ? KEEP_WITH_VALIDATOR : KEEP_WITHOUT));
+    beyond = longer(beyond, longer(facts->cc.stale_while_revalidate, facts->cc.stale_if_error));
+    return apr_time_from_sec(record->response_time + fresh + beyond);
 }
 
 /* Times and freshness of a response that has just come in. */
@@ -39,7 +46,7 @@ static void date_record(rp_record_t *record, const rp_response_facts_t *facts)
     record->lifetime = rp_freshness_lifetime(facts, HEURISTIC_MAX);
 }
 
-static void read_facts(rp_request_t *rq, rp_response_facts_t *facts)
+static void add_date(rp_request_t *rq)
 {
     const rp_response_t *response = &rq->response;
 
@@ -50,7 +57,14 @@ static void read_facts(rp_request_t *rq, rp_response_facts_t *facts)
         apr_rfc822_date(date, response->time);
         apr_table_setn(response->fields, "Date", date);
     }
-    rp_response_facts(rq->r->pool, facts, response->status, response->fields, apr_time_sec(response->request_time),
+}
+
+/* Of rq->response, by those of its fields that are given. */
+static void read_facts(rp_request_t *rq, const apr_table_t *fields, rp_response_facts_t *facts)
+{
+    const rp_response_t *response = &rq->response;
+
+    rp_response_facts(rq->r->pool, facts, response->status, fields, apr_time_sec(response->request_time),
                       apr_time_sec(response->time));
 }
 
@@ -58,6 +72,15 @@ static void tee_data(void *ctx, const char *buf, apr_size_t len)
 {
     rp_save_t *save = ctx;
 
+    if (save->dropped) {
+        return;
+    }
+    if (len > save->left) {
+        save->dropped = 1;
+        save->store->ops->abort(save->writer);
+        return;
+    }
+    save->left -= len;
     save->store->ops->write(save->writer, buf, len);
 }
 
@@ -81,6 +104,9 @@ static void tee_end(void *ctx, int complete)
 {
     rp_save_t *save = ctx;
 
+    if (save->dropped) {
+        return;
+    }
     if (!complete) {
         save->store->ops->abort(save->writer);
         return;
@@ -135,8 +161,12 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
                  : response->framing.body == RP_BODY_NONE ? 0 : UINT64_MAX;
 
     memset(save, 0, sizeof(*save));
-    read_facts(rq, &facts);
-    why = rq->r->header_only ? "method"
+    add_date(rq);
+    rp_policy_response(rq, response->status, response->fields);
+    read_facts(rq, rp_policy_heeded(rq, response->fields), &facts);
+    rp_policy_facts(rq, &facts);
+    why = rq->r->header_only ? "method" : rq->policy.no_store ? "rule"
+        : len != UINT64_MAX && len > rq->policy.largest ? "largest"
         : rp_not_storable(&facts, &rules, rq->method, request_cc,
                           apr_table_get(rq->r->headers_in, "Authorization") != NULL);
     if (why) {
@@ -153,13 +183,16 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     /* A copy: what is done to the fields on the way to this client is this client's. */
     save->record.fields = apr_table_copy(rq->r->pool, response->fields);
     apr_table_unset(save->record.fields, "Age");
+    rp_policy_strip(rq, save->record.fields);
     drop_fields(save->record.fields, facts.cc.private_fields);
     drop_fields(save->record.fields, facts.cc.no_cache_fields);
-    save->expires = expiry(&facts, &save->record);
+    save->expires = expiry(rq, &facts, &save->record);
+    save->left = rq->policy.largest;
     if (!choose_key(save, &facts, lookup->key_text)
         || save->store->ops->begin(save->store, save->key, len, rq->r->pool, &save->writer) != APR_SUCCESS) {
         return NULL;
     }
+    rp_policy_strip(rq, response->fields);
     save->tee.data = tee_data;
     save->tee.end = tee_end;
     save->tee.ctx = save;
@@ -176,7 +209,8 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, const rp_respo
     rp_cc_t request_cc;
 
     rp_cc_parse(rq->r->pool, &request_cc, apr_table_getm(rq->r->pool, rq->r->headers_in, "Cache-Control"));
-    if (rp_not_storable(facts, &rules, "GET", &request_cc, apr_table_get(rq->r->headers_in, "Authorization") != NULL)
+    if (rq->policy.no_store
+        || rp_not_storable(facts, &rules, "GET", &request_cc, apr_table_get(rq->r->headers_in, "Authorization") != NULL)
         || strcmp(vary ? vary : "", record->vary)) {
         lookup->store->ops->remove(lookup->store, lookup->key);
         return;
@@ -186,9 +220,9 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, const rp_respo
     drop_fields(record->fields, facts->cc.no_cache_fields);
     if (*record->vary) {
         /* It must not go before what it leads to. */
-        store_vary(rq->r->pool, lookup->store, record, expiry(facts, record));
+        store_vary(rq->r->pool, lookup->store, record, expiry(rq, facts, record));
     }
-    lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(facts, record));
+    lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(rq, facts, record));
     record->fields = fields;
 }
 
@@ -197,14 +231,18 @@ int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup)
     rp_record_t *record = &lookup->record;
     rp_response_facts_t fresh, stored;
 
-    read_facts(rq, &fresh);
+    add_date(rq);
+    read_facts(rq, rq->response.fields, &fresh);
     rp_response_facts(rq->r->pool, &stored, record->status, record->fields, record->request_time, record->response_time);
     if (!rp_304_is_of(&stored, &fresh)) {
         return 0;
     }
     rp_freshen_fields(record->fields, rq->response.fields);
-    rp_response_facts(rq->r->pool, &stored, record->status, record->fields, fresh.request_time, fresh.response_time);
+    rp_policy_response(rq, record->status, record->fields);
+    rp_response_facts(rq->r->pool, &stored, record->status, rp_policy_heeded(rq, record->fields), fresh.request_time,
+                      fresh.response_time);
     stored.age = fresh.age;
+    rp_policy_facts(rq, &stored);
     date_record(record, &stored);
     freshen_stored(rq, lookup, &stored);
     return 1;

@@ -14,6 +14,8 @@ typedef struct rp_save_t {
     rp_record_t record;
     unsigned char key[RP_KEY_LEN];
     apr_time_t expires;
+    uint64_t left;        /* bytes of body that it may still have */
+    int dropped;          /* it had more */
     rp_tee_t tee;
 } rp_save_t;
 

@@ -49,7 +49,7 @@ static int pass_through(rp_request_t *rq, const char *fwd)
 }
 
 /* Why a request is none of the cache's business, as Cache-Status says it; NULL when it is. */
-static const char *bypasses(const rp_request_t *rq)
+static const char *bypasses(rp_request_t *rq)
 {
     const request_rec *r = rq->r;
 
@@ -65,7 +65,8 @@ static const char *bypasses(const rp_request_t *rq)
         || apr_table_get(r->headers_in, "Upgrade")) {
         return "fwd=request";
     }
-    return NULL;
+    rp_policy_request(rq);
+    return rq->policy.bypass ? "fwd=bypass" : NULL;
 }
 
 typedef struct decision_t {
@@ -85,7 +86,9 @@ static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
     if (lookup->found != RP_FOUND) {
         return;
     }
-    rp_cc_parse(rq->r->pool, &response_cc, apr_table_getm(rq->r->pool, lookup->record.fields, "Cache-Control"));
+    rp_policy_response(rq, lookup->record.status, lookup->record.fields);
+    rp_cc_parse(rq->r->pool, &response_cc,
+                apr_table_getm(rq->r->pool, rp_policy_heeded(rq, lookup->record.fields), "Cache-Control"));
     d->age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
     d->ttl = lookup->record.lifetime - d->age;
     d->usable = rp_usable(&response_cc, &d->request_cc,
@@ -241,7 +244,7 @@ int rp_serve_early(rp_request_t *rq)
     rp_lookup_t lookup;
     decision_t d = { .usable = RP_USABLE_VALIDATE };
 
-    if (!store || bypasses(rq) || rp_route_target(rq) != OK) {
+    if (!store || rp_policy_is_late(rq) || bypasses(rq) || rp_route_target(rq) != OK) {
         return DECLINED;
     }
     prepare(rq);

@@ -13,6 +13,7 @@
 #include <httpd.h>
 #include <http_config.h>
 #include <apr_hash.h>
+#include <ap_expr.h>
 
 #include "cache/store.h"
 #include "encode/encode.h"
@@ -79,6 +80,39 @@ typedef enum rp_client_cert_e {
 #define RP_ALLOW_AUTHORIZATION 1
 #define RP_ALLOW_SET_COOKIE 2
 
+/** Lifetimes by status: an entry of fresh= in RProxyCacheRule. */
+typedef struct rp_fresh_t {
+    int first, last;    /* statuses; both 0: those that rp_rule_is_common() knows */
+    rp_secs_t lifetime; /* RP_NO_TIME: "off", as the response says */
+} rp_fresh_t;
+
+/** One RProxyCacheRule: what it says of each action, and when. */
+typedef struct rp_rule_t {
+    const ap_expr_info_t *expr; /* NULL: always */
+    int is_late;                /* the expression needs what the quick handler does not know */
+    int for_request;            /* has actions of the request, decided before the look-up, */
+    int for_response;           /* of the response */
+    int bypass;                 /* flags and times are RP_UNSET, lists NULL, where the rule says nothing */
+    int no_store;
+    int no_collapse;
+    apr_interval_time_t stale_while_revalidate;
+    apr_interval_time_t stale_if_error;
+    apr_interval_time_t keep;
+    apr_int64_t largest;
+    apr_array_header_t *fresh;         /* of rp_fresh_t; the last that fits counts */
+    apr_array_header_t *default_fresh;
+    apr_array_header_t *ignore;        /* of const char *, lower case; empty for "none" */
+    apr_array_header_t *strip;
+    const char *fresh_text, *default_fresh_text, *ignore_text, *strip_text; /* as written, while it is read */
+} rp_rule_t;
+
+/** The rules that apply somewhere, outer ones first; later ones win. */
+typedef struct rp_rules_t {
+    apr_array_header_t *rules; /* of rp_rule_t */
+    int for_request;           /* any of them is */
+    int for_response;
+} rp_rules_t;
+
 #define RP_UNSET (-1)
 
 /** Per server, virtual host or Location; RP_UNSET where nothing was said. */
@@ -92,6 +126,7 @@ typedef struct rp_dir_conf_t {
     int cache;
     int cache_early;
     int cache_allow;
+    rp_rules_t *cache_rules; /* NULL: none */
     rp_encode_conf_t compress;
 } rp_dir_conf_t;
 

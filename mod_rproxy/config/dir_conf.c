@@ -43,6 +43,7 @@ void *rp_merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     MERGE(cache);
     MERGE(cache_early);
     MERGE(cache_allow);
+    rp_rules_merge(p, merged, base, add);
     rp_compress_merge(merged, base, add);
     return merged;
 }

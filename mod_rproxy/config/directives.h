@@ -34,6 +34,22 @@ const char *rp_cmd_cache_early(cmd_parms *cmd, void *dir, int on);
 const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 extern const rp_option_t rp_timeout_options[];
 
+/* rules_conf.c */
+const char *rp_cmd_cache_rule(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+void rp_rules_merge(apr_pool_t *p, rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
+extern const rp_option_t rp_rule_options[];
+
+/* expr_conf.c */
+/** What an expression asks for, so that it can be judged when it may be evaluated. */
+typedef struct rp_expr_t {
+    const ap_expr_info_t *info;
+    int of_response; /* what is known only with the response's head */
+    int is_late;     /* what the quick handler does not know yet */
+} rp_expr_t;
+
+/** Read the text behind "expr=" for a directive. @return NULL, or a message that says what the parser does not like */
+const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr);
+
 /* compress_conf.c */
 const char *rp_cmd_compress(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 const char *rp_cmd_compress_types(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
