@@ -51,3 +51,11 @@ librpcore_la_SOURCES += %D%/accept_encoding.c
 check_PROGRAMS += t/unit/test_accept_encoding
 t_unit_test_accept_encoding_SOURCES = t/unit/test_accept_encoding.c
 t_unit_test_accept_encoding_LDADD = $(UNIT_LDADD)
+
+# Ranges
+librpcore_la_SOURCES += %D%/range.c
+
+check_PROGRAMS += t/unit/test_range
+t_unit_test_range_SOURCES = t/unit/test_range.c
+t_unit_test_range_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_range
