@@ -12,6 +12,7 @@
 
 #include "cache/answer.h"
 #include "cache/body_bucket.h"
+#include "cache/ranges.h"
 #include "upstream/upstream.h"
 
 /* Decide on the coding of what r->headers_out describes; returns it, or -1 when the response is none of ours to code. */
@@ -66,18 +67,16 @@ static void evaluate_conditions(rp_request_t *rq, int coding)
     }
 }
 
-static int send_brigade(rp_request_t *rq, const rp_entry_t *entry)
+/* from and len: which bytes of the entry's body. */
+static int send_brigade(rp_request_t *rq, const rp_entry_t *entry, uint64_t from, uint64_t len)
 {
     request_rec *r = rq->r;
     apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, ba);
     apr_status_t rv;
 
-    if (entry && entry->body_len > 0) {
-        apr_bucket *body = entry->body.ptr ? apr_bucket_pool_create(entry->body.ptr, entry->body.len, r->pool, ba)
-                                           : rp_body_bucket_create(entry, ba);
-
-        APR_BRIGADE_INSERT_TAIL(bb, body);
+    if (len > 0) {
+        APR_BRIGADE_INSERT_TAIL(bb, rp_body_bucket_create(entry, from, len, r->pool, ba));
     }
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(ba));
     rv = ap_pass_brigade(r->output_filters, bb);
@@ -92,27 +91,45 @@ int rp_answer_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_secs_t age)
 {
     request_rec *r = rq->r;
     const rp_entry_t *entry = &lookup->entry;
+    uint64_t from = 0, len = entry->body_len;
+    rp_part_t part;
+    rp_cut_t cut;
     int coding;
 
+    rp_cut_read(rq, &lookup->record, entry->body_len, &cut);
     rq->response.status = lookup->record.status;
     rq->response.reason = lookup->record.reason;
     rq->response.fields = lookup->record.fields;
     r->proxyreq = PROXYREQ_REVERSE;
     rp_respond(rq);
     apr_table_setn(r->headers_out, "Age", apr_off_t_toa(r->pool, (apr_off_t)age));
-    r->clength = (apr_off_t)entry->body_len;
-    if (!apr_table_get(r->headers_out, "Content-Length")) {
-        ap_set_content_length(r, (apr_off_t)entry->body_len);
+    if (cut.complete != RP_LENGTH_UNKNOWN && !apr_table_get(r->headers_out, "Content-Length")) {
+        ap_set_content_length(r, (apr_off_t)cut.complete);
     }
+    r->clength = (apr_off_t)entry->body_len;
     coding = plan_coding(rq, (apr_off_t)entry->body_len);
     evaluate_conditions(rq, coding);
+    if (cut.what == RP_RANGE_UNSATISFIABLE && r->status == HTTP_OK) {
+        return rp_cut_refuse(r, &cut);
+    }
     if (coding >= 0) {
         rp_encode_apply(r, &rq->dconf->compress, (rp_coding_e)coding);
     }
     if (coding <= RP_CODING_IDENTITY && r->status == HTTP_OK) {
         apr_table_setn(r->headers_out, "Accept-Ranges", "bytes");
     }
-    return send_brigade(rq, r->status == HTTP_NOT_MODIFIED || r->header_only ? NULL : entry);
+    if (r->status == HTTP_NOT_MODIFIED || r->header_only) {
+        return send_brigade(rq, entry, 0, 0);
+    }
+    if (rp_stored_part(&lookup->record, entry->body_len, &part)) {
+        rp_cut_apply(r, &cut);
+        from = cut.range.first - part.first;
+        len = cut.range.last - cut.range.first + 1;
+    }
+    else if (cut.what != RP_RANGE_NONE) {
+        rp_cut_prepare(r);
+    }
+    return send_brigade(rq, entry, from, len);
 }
 
 int rp_answer_fetched(rp_request_t *rq, const rp_tee_t *tee, int evaluate)
@@ -130,6 +147,9 @@ int rp_answer_fetched(rp_request_t *rq, const rp_tee_t *tee, int evaluate)
     }
     r->proxyreq = PROXYREQ_REVERSE;
     rp_respond(rq);
+    if (!rq->is_part) {
+        rp_cut_not(r);
+    }
     coding = plan_coding(rq, known ? (apr_off_t)len : -1);
     if (evaluate) {
         evaluate_conditions(rq, coding);

@@ -62,16 +62,22 @@ static const apr_bucket_type_t body_type = {
     apr_bucket_shared_copy
 };
 
-apr_bucket *rp_body_bucket_create(const rp_entry_t *entry, apr_bucket_alloc_t *list)
+apr_bucket *rp_body_bucket_create(const rp_entry_t *entry, uint64_t from, uint64_t len, apr_pool_t *p,
+                                  apr_bucket_alloc_t *list)
 {
-    apr_bucket *b = apr_bucket_alloc(sizeof(*b), list);
-    body_t *body = apr_bucket_alloc(sizeof(*body), list);
+    apr_bucket *b;
+    body_t *body;
 
+    if (entry->body.ptr) {
+        return apr_bucket_pool_create(entry->body.ptr + from, (apr_size_t)len, p, list);
+    }
+    b = apr_bucket_alloc(sizeof(*b), list);
+    body = apr_bucket_alloc(sizeof(*body), list);
     APR_BUCKET_INIT(b);
     b->free = apr_bucket_free;
     b->list = list;
     body->entry = *entry;
-    b = apr_bucket_shared_make(b, body, 0, (apr_size_t)entry->body_len);
+    b = apr_bucket_shared_make(b, body, (apr_off_t)from, (apr_size_t)len);
     b->type = &body_type;
     return b;
 }

@@ -12,7 +12,12 @@
 
 #include "cache/store.h"
 
-/** @param entry  is copied: the bucket outlives the handler when the client is slower than the store */
-apr_bucket *rp_body_bucket_create(const rp_entry_t *entry, apr_bucket_alloc_t *list);
+/**
+ * A bucket with len bytes of the entry's body, which has so many from there on; a small body's bytes are there already.
+ * @param entry  is copied: the bucket outlives the handler when the client is slower than the store
+ * @param p      where the bytes of a small body lie
+ */
+apr_bucket *rp_body_bucket_create(const rp_entry_t *entry, uint64_t from, uint64_t len, apr_pool_t *p,
+                                  apr_bucket_alloc_t *list);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "cache/fetch.h"
 #include "cache/lookup.h"
+#include "cache/ranges.h"
 
 const char *rp_cache_key(const rp_request_t *rq)
 {
@@ -48,6 +49,17 @@ static int get_record(rp_request_t *rq, rp_lookup_t *lookup)
            && !strcmp(lookup->record.key, lookup->key_text);
 }
 
+/* What a record that is no marker is. */
+static rp_found_e found_as(const rp_lookup_t *lookup)
+{
+    rp_part_t part;
+
+    if (lookup->record.kind == RP_RECORD_RESPONSE) {
+        return RP_FOUND;
+    }
+    return rp_stored_part(&lookup->record, lookup->entry.body_len, &part) ? RP_FOUND_PART : RP_FOUND_NOTHING;
+}
+
 void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
 {
     const apr_table_t *selecting;
@@ -60,8 +72,8 @@ void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
     if (!get_record(rq, lookup)) {
         return;
     }
-    if (lookup->record.kind == RP_RECORD_RESPONSE) {
-        lookup->found = RP_FOUND;
+    if (lookup->record.kind != RP_RECORD_VARY) {
+        lookup->found = found_as(lookup);
         return;
     }
     lookup->found = RP_FOUND_OTHERS;
@@ -72,8 +84,8 @@ void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
     }
     selection = rp_vary_selection(rq->r->pool, lookup->vary, selecting);
     rp_cache_hash(lookup->key_text, selection, lookup->key);
-    if (get_record(rq, lookup) && lookup->record.kind == RP_RECORD_RESPONSE
+    if (get_record(rq, lookup) && lookup->record.kind != RP_RECORD_VARY
         && !strcmp(lookup->record.selection, selection)) {
-        lookup->found = RP_FOUND;
+        lookup->found = found_as(lookup);
     }
 }

@@ -11,6 +11,7 @@
 typedef enum rp_found_e {
     RP_FOUND_NOTHING,  /* no response for this URL */
     RP_FOUND_OTHERS,   /* only for other values of the fields named in Vary */
+    RP_FOUND_PART,     /* an incomplete response: of use to ranges within it, and to be completed */
     RP_FOUND
 } rp_found_e;
 
