@@ -22,6 +22,9 @@ typedef struct rp_response_t {
     rp_framing_t framing;
     apr_time_t request_time; /* wall clock, when the request went out and the head came in */
     apr_time_t time;
+    apr_bucket_brigade *ahead;  /* goes to the client before the body that comes in, or NULL */
+    apr_bucket_brigade *behind; /* and behind it */
+    apr_uint64_t joined;        /* bytes of both together */
 } rp_response_t;
 
 /** Sees each piece of a response's body on its way to the client, and its end. */

@@ -155,4 +155,248 @@ each_mpm {
     };
 };
 
+# A backend that knows ranges.  What the query may say: size, etag, chunked, ignore (ranges), wrong (another tag for ranges),
+# unknown (the complete length), odd (ranges are one byte off), changed (the tag that holds when somebody asks about the other).
+sub representation { return join '', map { sprintf '%07d;', $_ } 0 .. $_[0] / 8 - 1 }
+
+sub ranged
+{
+    my ($c, $request) = @_;
+    my %how = map { my ($name, $value) = split /=/, $_, 2; ($name, $value // 1) }
+        split /&/, ($request->target =~ /\?(.*)/)[0];
+    my $whole = representation($how{size});
+    my $etag = $how{etag} ? qq("$how{etag}") : $how{weak} ? qq(W/"$how{weak}") : undef;
+    $etag = qq("$how{changed}")
+        if $how{changed} && ($request->field('If-Range') || $request->field('If-None-Match'));
+    my @fields = ('Cache-Control' => 'max-age=' . ($how{age} // 600), 'Content-Type' => 'text/plain',
+        'X-Number' => $request->number, defined $etag ? (ETag => $etag) : ());
+    my ($first, $last) = ($request->field('Range') || '') =~ /\Abytes=(\d*)-(\d*)\z/;
+    my $match = $request->field('If-None-Match');
+    return $c->respond($request, 304, \@fields) if defined $etag && defined $match && $match eq $etag;
+    my $condition = $request->field('If-Range');
+    return $c->respond($request, 200, \@fields, $whole)
+        if !defined $first || $how{ignore} || (defined $condition && $condition ne ($etag // ''));
+    ($first, $last) = length $first ? ($first, length $last ? $last : $how{size} - 1)
+        : ($how{size} - $last, $how{size} - 1);
+    return $c->respond($request, 416, ['Content-Range' => "bytes */$how{size}"], 'no') if $first >= $how{size};
+    $last = $how{size} - 1 if $last >= $how{size};
+    my $body = substr $whole, $first, $last - $first + 1;
+    $last++ if $how{odd};
+    push @fields, 'Content-Range' => "bytes $first-$last/" . ($how{unknown} ? '*' : $how{size}),
+        'Content-Digest' => 'sha-256=:AA==:';
+    @fields = map { $_ eq $etag ? '"other"' : $_ } @fields
+        if $how{wrong} && defined $request->field('If-Range');
+    return $c->send(RP::Test::chunked(206, \@fields, $body)) if $how{chunked};
+    return $c->respond($request, 206, \@fields, $body);
+}
+
+sub RP::Test::chunked
+{
+    my ($status, $fields, $body) = @_;
+    my @fields = @$fields;
+    my $head = "HTTP/1.1 $status Status\r\nTransfer-Encoding: chunked\r\n";
+    while (my ($name, $value) = splice @fields, 0, 2) {
+        $head .= "$name: $value\r\n";
+    }
+    return sprintf "%s\r\n%x\r\n%s\r\n0\r\n\r\n", $head, length $body, $body;
+}
+
+sub parted { return '/' . ++$unique . '?' . join '&', @_ }
+
+sub is_part
+{
+    my ($response, $whole, $first, $last, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is($response->status, 206, "$name: partial");
+    like($response->field('Content-Range') || '', qr{\Abytes $first-$last/}, "$name: at its place");
+    ok($response->body eq substr($whole, $first, $last - $first + 1), "$name: its bytes");
+}
+
+each_mpm {
+    my $backend = backend(\&ranged);
+    my $httpd = httpd(config => pool(app => $backend) . $config);
+    my $ask = sub { my ($target, $range, @fields) = @_; return get($httpd, $target, Range => "bytes=$range", @fields) };
+
+    for my $size (8000, 400_000) {
+        my $whole = representation($size);
+        my $half = $size / 2;
+        part "a part of $size bytes answers ranges within it" => sub {
+            for my $where ('', '/early') {
+                my $target = $where . parted("size=$size", 'etag=v1');
+                $backend->forget;
+                my $first = $ask->($target, "-$half");
+                is_part($first, $whole, $half, $size - 1, 'first');
+                like($first->field('Cache-Status'), qr/fwd=uri-miss; fwd-status=206; stored/, 'which is stored');
+                is($first->field('Content-Digest'), 'sha-256=:AA==:', 'the first has the digest');
+                my $again = $ask->($target, "-$half");
+                is_part($again, $whole, $half, $size - 1, 'the same again');
+                is_hit($again, 'from the store');
+                is($again->field('X-Number'), $first->field('X-Number'), 'with its fields');
+                is($again->field('Content-Digest'), undef, 'but not the digest');
+                is($again->field('Content-Length'), $half, 'its length');
+                like($again->field('Age'), qr/\A\d+\z/, 'its age');
+                is_part($ask->($target, $half + 9 . '-' . ($half + 99)), $whole, $half + 9, $half + 99, 'from within');
+                is_part($ask->($target, $size - 10 . '-'), $whole, $size - 10, $size - 1, 'to the end');
+                is_part($ask->($target, '-1'), $whole, $size - 1, $size - 1, 'the last byte');
+                is_part($ask->($target, '-1', 'If-Range' => '"v1"'), $whole, $size - 1, $size - 1, 'If-Range');
+                is($ask->($target, "$size-")->field('Content-Range'), "bytes */$size", 'nothing is behind the end');
+                is($ask->($target, '-1', 'If-None-Match' => '"v1"')->status, 304, 'a condition');
+                is($backend->count, 1, 'and the backend was asked once');
+                is($ask->($target, '-1', 'If-Range' => '"v0"')->status, 200, 'If-Range with another tag: the whole');
+                is($backend->count, 2, 'which the backend has');
+            }
+        };
+        part "parts of $size bytes that touch become one" => sub {
+            my $target = parted("size=$size", 'etag=v1');
+            my ($a, $b, $c) = map { int $size * $_ } 0.25, 0.5, 0.75;
+            $ask->($target, "$a-" . ($b - 1));
+            my $behind = $ask->($target, "$b-" . ($c - 1));
+            like($behind->field('Cache-Status'), qr/fwd=partial; fwd-status=206; stored/, 'one adjoins');
+            is_part($behind, $whole, $b, $c - 1, 'its client gets what it asked for');
+            $ask->($target, $a - 500 . '-' . ($a + 500));
+            $backend->forget;
+            is_part($ask->($target, $a - 500 . '-' . ($c - 1)), $whole, $a - 500, $c - 1, 'all of it');
+            is($backend->count, 0, 'is in the store');
+            $ask->($target, '0-' . $a);
+            my $last = $ask->($target, $c - 10 . '-');
+            is_part($last, $whole, $c - 10, $size - 1, 'the last');
+            $backend->forget;
+            my $all = get($httpd, $target);
+            is($all->status, 200, 'in the end it is whole');
+            is_hit($all, 'from the store');
+            ok($all->body eq $whole, 'each byte of it');
+            is($all->field('Content-Length'), $size, 'its length');
+            is($all->field('Content-Range'), undef, 'and no longer a range');
+            is($backend->count, 0, 'the backend had nothing to do');
+        };
+        for my $end ([beginning => '0-' . ($half - 1), "bytes=$half-"],
+                     [end => "$half-", 'bytes=0-' . ($half - 1)]) {
+            my ($which, $range, $rest) = @$end;
+            for my $age (600, 0) {
+                part "the $which of $size bytes, " . ($age ? 'fresh' : 'stale') . ', is completed' => sub {
+                    my $target = parted("size=$size", 'etag=v1', "age=$age");
+                    $ask->($target, $range);
+                    $backend->forget;
+                    my $all = get($httpd, $target);
+                    is($all->status, 200, 'the client gets a whole');
+                    ok($all->body eq $whole, 'with all its bytes');
+                    is($all->field('Content-Length'), $size, 'its length');
+                    is($all->field($_), undef, "no $_") for qw(Content-Range Content-Digest);
+                    is($all->field('Content-Type'), 'text/plain', 'its type');
+                    is($all->field('X-Number'), $backend->last_request->number, 'with newer fields where there are');
+                    like($all->field('Cache-Status'), qr/fwd=partial; fwd-status=206; stored/, 'and is stored');
+                    is($backend->count, 1, 'one request');
+                    is($backend->last_request->field('Range'), $rest, 'for the rest');
+                    is($backend->last_request->field('If-Range'), '"v1"', 'if it is the same');
+                    my $next = get($httpd, $target);
+                    ok($next->body eq $whole, 'the next one gets it too');
+                    is($backend->last_request->field('Range'), $age ? $rest : undef, 'and no range is asked for');
+                    is_hit($next, 'from the store') if $age;
+                };
+            }
+        }
+        part "a part of $size bytes is not completed with something else" => sub {
+            for my $how ('ignore', 'wrong', 'changed=v2', 'odd', 'chunked') {
+                my $target = parted("size=$size", 'etag=v1', $how);
+                $backend->forget;
+                $ask->($target, '0-99');
+                my $all = get($httpd, $target);
+                is($all->status, 200, "$how: a whole");
+                ok($all->body eq $whole && !$all->broken, 'right in each byte');
+                my $next = get($httpd, $target);
+                is_hit($next, 'stored');
+                ok($next->body eq $whole, 'right again');
+            }
+        };
+    }
+    part 'a stale part is asked about' => sub {
+        my $whole = representation(8000);
+        my $target = parted('size=8000', 'etag=v1', 'age=0');
+        $ask->($target, '100-199');
+        $backend->forget;
+        my $again = $ask->($target, '110-119');
+        is_part($again, $whole, 110, 119, 'it still holds');
+        is($backend->last_request->field('If-None-Match'), '"v1"', 'as the backend said');
+        like($again->field('Cache-Status'), qr/hit; fwd=stale; fwd-status=304/, 'and we say');
+        my $other = parted('size=8000', 'etag=v1', 'age=0', 'changed=v2');
+        $backend->forget;
+        $ask->($other, '100-199');
+        my $changed = $ask->($other, '110-119');
+        is_part($changed, $whole, 110, 119, 'when it does not, the new one comes');
+        is($changed->field('ETag'), '"v2"', 'with its tag');
+    };
+    part 'a stale whole is asked about when a range is wanted' => sub {
+        my $whole = representation(8000);
+        my $target = parted('size=8000', 'etag=v1', 'age=0');
+        get($httpd, $target);
+        $backend->forget;
+        is_part($ask->($target, '110-119'), $whole, 110, 119, 'it still holds');
+        is($backend->last_request->field('If-None-Match'), '"v1"', 'as the backend said');
+        is($backend->count, 1, 'once');
+    };
+    part 'what cannot be told to be the same is not put together' => sub {
+        my $whole = representation(8000);
+        for my $tag ('weak=v1', 'none=1') {
+            my $target = parted('size=8000', $tag);
+            $backend->forget;
+            $ask->($target, '0-99');
+            is_part($ask->($target, '50-59'), $whole, 50, 59, "$tag: a part answers");
+            is($backend->count, 1, 'from the store');
+            $ask->($target, '100-199');
+            my $both = $ask->($target, '0-199');
+            is_part($both, $whole, 0, 199, 'two are not one');
+            is($backend->last_request->field('Range'), 'bytes=0-199', 'but asked for together');
+            my $all = get($httpd, $target);
+            ok($all->body eq $whole, 'the whole is whole');
+            is($backend->last_request->field('Range'), undef, 'and asked for as such');
+        }
+    };
+    part 'without a known length' => sub {
+        my $whole = representation(8000);
+        my $target = parted('size=8000', 'etag=v1', 'unknown');
+        $ask->($target, '0-99');
+        $backend->forget;
+        is_part($ask->($target, '10-19'), $whole, 10, 19, 'a range within');
+        is($backend->count, 0, 'from the store');
+        is_part($ask->($target, '-5'), $whole, 7995, 7999, 'the last bytes');
+        is($backend->count, 1, 'are for the backend to tell');
+    };
+    part 'what is odd is passed on and not stored' => sub {
+        my $target = parted('size=8000', 'etag=v1', 'odd');
+        $backend->forget;
+        my $first = $ask->($target, '10-19');
+        is($first->field('Content-Range'), 'bytes 10-20/8000', 'a range that is not that of its bytes');
+        $ask->($target, '10-19');
+        is($backend->count, 2, 'is not stored');
+    };
+    part 'a 206 without a length is stored if it has the bytes it names' => sub {
+        my $target = parted('size=8000', 'etag=v1', 'chunked');
+        $backend->forget;
+        $ask->($target, '10-19') for 1 .. 2;
+        is($backend->count, 1, 'it has');
+        my $odd = parted('size=8000', 'etag=v1', 'chunked', 'odd');
+        $backend->forget;
+        $ask->($odd, '10-19') for 1 .. 2;
+        is($backend->count, 2, 'it has not');
+    };
+    part 'the larger of two parts is kept' => sub {
+        my $target = parted('size=8000', 'etag=v1');
+        $ask->($target, '1000-1999');
+        $ask->($target, '10-19');
+        $backend->forget;
+        $ask->($target, '1000-1999');
+        is($backend->count, 0, 'of the same representation');
+        $ask->($target, '5000-7999');
+        $backend->forget;
+        $ask->($target, '5000-7999');
+        is($backend->count, 0, 'also when it comes later');
+    };
+    part 'a part makes no answer to HEAD' => sub {
+        my $target = parted('size=8000', 'etag=v1');
+        $ask->($target, '0-99');
+        my $head = head($httpd, $target);
+        is($head->status . ' ' . $head->field('Content-Length'), '200 8000', 'the backend has it');
+    };
+};
+
 done_testing;

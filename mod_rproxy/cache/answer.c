@@ -143,7 +143,7 @@ int rp_answer_fetched(rp_request_t *rq, const rp_tee_t *tee, int evaluate)
     int coding;
 
     if (framing->body == RP_BODY_LENGTH) {
-        len = framing->length;
+        len = framing->length + rq->response.joined;
     }
     r->proxyreq = PROXYREQ_REVERSE;
     rp_respond(rq);

@@ -23,6 +23,8 @@ typedef struct rp_lookup_t {
     rp_entry_t entry;
     rp_record_t record;
     const char *vary;               /* names known for this URL, or NULL */
+    int joined;                     /* the part found became the whole with what came in, ... */
+    rp_splice_t splice;             /* ... in this way */
 } rp_lookup_t;
 
 /** The text that a response is known by: scheme, host and URL as the client sees them, and where it comes from. */

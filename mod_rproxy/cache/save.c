@@ -59,12 +59,12 @@ static void add_date(rp_request_t *rq)
     }
 }
 
-/* Of rq->response, by those of its fields that are given. */
-static void read_facts(rp_request_t *rq, const apr_table_t *fields, rp_response_facts_t *facts)
+/* Of rq->response, by the status and those of its fields that are given. */
+static void read_facts(rp_request_t *rq, int status, const apr_table_t *fields, rp_response_facts_t *facts)
 {
     const rp_response_t *response = &rq->response;
 
-    rp_response_facts(rq->r->pool, facts, response->status, fields, apr_time_sec(response->request_time),
+    rp_response_facts(rq->r->pool, facts, status, fields, apr_time_sec(response->request_time),
                       apr_time_sec(response->time));
 }
 
@@ -107,7 +107,8 @@ static void tee_end(void *ctx, int complete)
     if (save->dropped) {
         return;
     }
-    if (!complete) {
+    if (!complete || !rp_part_copy(save->found, save->incoming.after_from, save->incoming.after, save->writer,
+                                   save->rq->r->pool)) {
         save->store->ops->abort(save->writer);
         return;
     }
@@ -155,18 +156,18 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     const rp_response_t *response = &rq->response;
     int allow = RP_OR_DEFAULT(rq->dconf->cache_allow, 0);
     rp_store_rules_t rules = { !!(allow & RP_ALLOW_AUTHORIZATION), !!(allow & RP_ALLOW_SET_COOKIE) };
+    rp_incoming_t *in = &save->incoming;
     rp_response_facts_t facts;
     const char *why;
-    uint64_t len = response->framing.body == RP_BODY_LENGTH ? response->framing.length
-                 : response->framing.body == RP_BODY_NONE ? 0 : UINT64_MAX;
 
     memset(save, 0, sizeof(*save));
     add_date(rq);
-    rp_policy_response(rq, response->status, response->fields);
-    read_facts(rq, rp_policy_heeded(rq, response->fields), &facts);
+    rp_part_incoming(rq, lookup, in);
+    rp_policy_response(rq, in->status, in->fields);
+    read_facts(rq, in->status, rp_policy_heeded(rq, in->fields), &facts);
     rp_policy_facts(rq, &facts);
     why = rq->r->header_only ? "method" : rq->policy.no_store ? "rule"
-        : len != UINT64_MAX && len > rq->policy.largest ? "largest"
+        : in->len != UINT64_MAX && in->len > rq->policy.largest ? "largest"
         : rp_not_storable(&facts, &rules, rq->method, request_cc,
                           apr_table_get(rq->r->headers_in, "Authorization") != NULL);
     if (why) {
@@ -176,12 +177,15 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     }
     save->rq = rq;
     save->store = lookup->store;
-    save->record.kind = RP_RECORD_RESPONSE;
-    save->record.status = response->status;
-    save->record.reason = response->reason;
+    save->found = &lookup->entry;
+    save->record.kind = in->kind;
+    save->record.status = in->status;
+    save->record.reason = in->reason;
+    save->record.part_first = in->part_first;
+    save->record.part_complete = in->part_complete;
     date_record(&save->record, &facts);
     /* A copy: what is done to the fields on the way to this client is this client's. */
-    save->record.fields = apr_table_copy(rq->r->pool, response->fields);
+    save->record.fields = apr_table_copy(rq->r->pool, in->fields);
     apr_table_unset(save->record.fields, "Age");
     rp_policy_strip(rq, save->record.fields);
     drop_fields(save->record.fields, facts.cc.private_fields);
@@ -189,7 +193,12 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     save->expires = expiry(rq, &facts, &save->record);
     save->left = rq->policy.largest;
     if (!choose_key(save, &facts, lookup->key_text)
-        || save->store->ops->begin(save->store, save->key, len, rq->r->pool, &save->writer) != APR_SUCCESS) {
+        || ((in->before > 0 || in->after > 0) && memcmp(save->key, lookup->key, RP_KEY_LEN))
+        || save->store->ops->begin(save->store, save->key, in->len, rq->r->pool, &save->writer) != APR_SUCCESS) {
+        return NULL;
+    }
+    if (!rp_part_copy(save->found, 0, in->before, save->writer, rq->r->pool)) {
+        save->store->ops->abort(save->writer);
         return NULL;
     }
     rp_policy_strip(rq, response->fields);
@@ -232,7 +241,7 @@ int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup)
     rp_response_facts_t fresh, stored;
 
     add_date(rq);
-    read_facts(rq, rq->response.fields, &fresh);
+    read_facts(rq, rq->response.status, rq->response.fields, &fresh);
     rp_response_facts(rq->r->pool, &stored, record->status, record->fields, record->request_time, record->response_time);
     if (!rp_304_is_of(&stored, &fresh)) {
         return 0;

@@ -5,6 +5,7 @@
 #define RP_SAVE_H
 
 #include "cache/lookup.h"
+#include "cache/partial.h"
 
 /** A response on its way into a store. */
 typedef struct rp_save_t {
@@ -12,6 +13,8 @@ typedef struct rp_save_t {
     rp_store_t *store;
     rp_store_writer_t *writer;
     rp_record_t record;
+    const rp_entry_t *found;  /* what incoming.before and .after are of */
+    rp_incoming_t incoming;
     unsigned char key[RP_KEY_LEN];
     apr_time_t expires;
     uint64_t left;        /* bytes of body that it may still have */

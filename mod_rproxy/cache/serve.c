@@ -16,6 +16,7 @@
 #include "cache/cache.h"
 #include "cache/fetch.h"
 #include "cache/local.h"
+#include "cache/partial.h"
 #include "cache/save.h"
 #include "route/route.h"
 #include "upstream/upstream.h"
@@ -83,7 +84,7 @@ static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
     rp_cc_t response_cc;
 
     rp_cc_parse(rq->r->pool, &d->request_cc, cache_control);
-    if (lookup->found != RP_FOUND) {
+    if (lookup->found != RP_FOUND && lookup->found != RP_FOUND_PART) {
         return;
     }
     rp_policy_response(rq, lookup->record.status, lookup->record.fields);
@@ -127,9 +128,25 @@ static int add_validators(rp_request_t *rq, const rp_lookup_t *lookup)
     return etag || modified;
 }
 
-static const char *forward_reason(const rp_lookup_t *lookup, const decision_t *d)
+/* Has what was found all that is asked for, be it fresh or not? */
+static int is_answer(const rp_request_t *rq, const rp_lookup_t *lookup)
+{
+    return lookup->found == RP_FOUND || rp_part_answers(rq, lookup);
+}
+
+static int has_conditions(const apr_table_t *fields)
+{
+    return apr_table_get(fields, "If-None-Match") || apr_table_get(fields, "If-Modified-Since");
+}
+
+static const char *forward_reason(const rp_request_t *rq, const rp_lookup_t *lookup, const decision_t *d)
 {
     switch (lookup->found) {
+    case RP_FOUND_PART:
+        if (!rp_part_answers(rq, lookup)) {
+            return "partial";
+        }
+        /* fall through */
     case RP_FOUND:
         return d->ttl > 0 ? "request" : "stale";
     case RP_FOUND_OTHERS:
@@ -154,21 +171,22 @@ static int answer_revalidated(rp_request_t *rq, rp_lookup_t *lookup, const char 
 /* Nothing that may be used is stored: ask a backend, store what may be stored. */
 static int fetch_and_store(rp_request_t *rq, rp_lookup_t *lookup, const decision_t *d)
 {
-    const char *fwd = forward_reason(lookup, d);
+    const char *fwd = forward_reason(rq, lookup, d);
     int ranged = apr_table_get(rq->r->headers_in, "Range") != NULL;
-    int asked = 0, status = rp_fetch_fields(rq);
+    int asked = 0, completing = 0, status = rp_fetch_fields(rq), came;
     const rp_tee_t *tee;
     rp_save_t save;
 
     if (status != OK) {
         return status;
     }
-    if (lookup->found == RP_FOUND && !ranged) {
+    if (is_answer(rq, lookup) && !(ranged && has_conditions(rq->fields))) {
         asked = add_validators(rq, lookup);
     }
     else if (!ranged) {
         /* A whole response serves everybody who comes after; this client gets its 304 from it. */
         remove_conditions(rq->fields);
+        completing = rp_part_ask(rq, lookup);
     }
     status = rp_fetch(rq);
     if (status == OK && asked && rq->response.status == HTTP_NOT_MODIFIED) {
@@ -183,9 +201,18 @@ static int fetch_and_store(rp_request_t *rq, rp_lookup_t *lookup, const decision
         rp_cache_status(rq, NULL, "miss", apr_psprintf(rq->r->pool, "fwd=%s", fwd));
         return status;
     }
+    came = rq->response.status;
+    if (completing) {
+        status = rp_part_join(rq, lookup);
+        if (status != OK) {
+            rp_cache_status(rq, NULL, "miss", "fwd=partial");
+            return status;
+        }
+        came = lookup->joined ? came : rq->response.status;
+    }
     tee = rp_save_begin(rq, lookup, &d->request_cc, &save);
     rp_cache_status(rq, rq->response.fields, "miss",
-                    apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=%d%s", fwd, rq->response.status,
+                    apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=%d%s", fwd, came,
                                  tee ? "; stored" : ""));
     return rp_answer_fetched(rq, tee, !ranged);
 }
@@ -228,7 +255,7 @@ int rp_serve(rp_request_t *rq)
     }
     rp_lookup(rq, store, &lookup);
     decide(rq, &lookup, &d);
-    if (lookup.found == RP_FOUND && d.usable != RP_USABLE_VALIDATE) {
+    if (d.usable != RP_USABLE_VALIDATE && is_answer(rq, &lookup)) {
         return answer_hit(rq, &lookup, &d);
     }
     if (d.request_cc.only_if_cached) {
@@ -250,7 +277,7 @@ int rp_serve_early(rp_request_t *rq)
     prepare(rq);
     rp_lookup(rq, store, &lookup);
     decide(rq, &lookup, &d);
-    if (lookup.found != RP_FOUND || d.usable != RP_USABLE_FRESH) {
+    if (d.usable != RP_USABLE_FRESH || !is_answer(rq, &lookup)) {
         return DECLINED;
     }
     ap_run_insert_filter(rq->r);

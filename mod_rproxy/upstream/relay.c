@@ -158,7 +158,7 @@ static int take_trailers(relay_t *relay)
     return 1;
 }
 
-/* The whole body has been seen. */
+/* The whole body has been seen, and nothing follows it. */
 static int finish(relay_t *relay)
 {
     rp_request_t *rq = relay->rq;
@@ -236,8 +236,54 @@ static int client_gone(relay_t *relay)
     return OK;
 }
 
+/*
+ * What is stored already goes to client and tee like what comes in. It is read now and piece by piece: behind the tee's end it
+ * may be gone. Ends with the brigade, each read of which leaves less.
+ */
+static apr_status_t pass_stored(relay_t *relay, apr_bucket_brigade *stored, int *client_failed)
+{
+    while (stored && !APR_BRIGADE_EMPTY(stored)) {
+        apr_bucket *b = APR_BRIGADE_FIRST(stored);
+        const char *data;
+        apr_size_t len;
+        apr_status_t rv = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (relay->tee) {
+            relay->tee->data(relay->tee->ctx, data, len);
+        }
+        APR_BUCKET_REMOVE(b);
+        APR_BRIGADE_INSERT_TAIL(relay->bb, b);
+        rv = pass(relay);
+        if (rv != APR_SUCCESS) {
+            *client_failed = 1;
+            return rv;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* The body has come to its end: what is stored of what follows it, and the end. */
+static int end(relay_t *relay)
+{
+    int client_failed = 0;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (relay->rq->response.behind) {
+        rv = pass(relay);
+        client_failed = rv != APR_SUCCESS;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = pass_stored(relay, relay->rq->response.behind, &client_failed);
+    }
+    return rv == APR_SUCCESS ? finish(relay) : client_failed ? client_gone(relay) : broken(relay, rv);
+}
+
 int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
 {
+    int client_failed = 0;
     relay_t relay = { .rq = rq, .tee = tee, .left = rq->response.framing.length, .unflushed = 1 };
 
     relay.bb = apr_brigade_create(rq->r->pool, rq->r->connection->bucket_alloc);
@@ -246,15 +292,17 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
         rp_chunked_init(relay.chunked);
         rp_trailers_expect(rq);
     }
+    if (pass_stored(&relay, rq->response.ahead, &client_failed) != APR_SUCCESS) {
+        return client_failed ? client_gone(&relay) : broken(&relay, APR_EGENERAL);
+    }
     /* Ends with the body, or with the first failure on either side; each wait has a deadline. */
     for (;;) {
         rp_str_t data;
-        int client_failed = 0;
         piece_e piece = next_piece(&relay, &data);
         apr_status_t rv;
 
         if (piece == PIECE_END && take_trailers(&relay)) {
-            return finish(&relay);
+            return end(&relay);
         }
         if (piece == PIECE_BAD || piece == PIECE_END) {
             return broken(&relay, APR_EGENERAL);
@@ -272,7 +320,7 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
             return client_gone(&relay);
         }
         if (APR_STATUS_IS_EOF(rv) && rq->response.framing.body == RP_BODY_UNTIL_CLOSE) {
-            return finish(&relay);
+            return end(&relay);
         }
         if (rv != APR_SUCCESS) {
             return broken(&relay, rv);
