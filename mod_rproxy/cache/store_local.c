@@ -114,7 +114,10 @@ int rp_local_begin(rp_local_t *s, rp_local_txn_t *t)
         return rc && rc != MDB_NOTFOUND ? rc : MDB_CORRUPTED;
     }
     memcpy(&meta, value.mv_data, sizeof(meta));
-    t->next = t->next_was = meta.next;
+    t->was = meta;
+    t->next = meta.next;
+    t->trial = meta.trial;
+    t->main = meta.main;
     return 0;
 }
 
@@ -123,8 +126,8 @@ int rp_local_commit(rp_local_txn_t *t)
     rp_local_t *s = t->s;
     int rc = 0;
 
-    if (t->next != t->next_was) {
-        rp_local_meta_t meta = {RP_LOCAL_FORMAT, (uint32_t)s->chunk, t->next};
+    if (t->next != t->was.next || t->trial != t->was.trial || t->main != t->was.main) {
+        rp_local_meta_t meta = {RP_LOCAL_FORMAT, (uint32_t)s->chunk, t->next, t->trial, t->main};
         MDB_val key = {5, "state"}, value = {sizeof(meta), &meta};
         rc = mdb_put(t->txn, s->dbi[RP_DB_META], &key, &value, 0);
     }
@@ -217,6 +220,7 @@ int rp_local_env_open(MDB_env **env, MDB_dbi dbi[RP_NDBS], const char *dir, uint
         {"entries", 0},
         {"chunks", 0},
         {"order", MDB_INTEGERKEY},
+        {"main", MDB_INTEGERKEY},
         {"pending", MDB_INTEGERKEY},
         {"garbage", MDB_INTEGERKEY},
         {"meta", 0},
@@ -346,7 +350,7 @@ static apr_status_t close_store(void *data)
     rp_local_readers_close(s);
     mdb_env_close(s->env);
     if (s->shared_mapped) {
-        munmap(s->shared, RP_LOCAL_MARKS_AT + RP_LOCAL_MARKS);
+        munmap(s->shared, s->shared_size);
     }
     else {
         free(s->shared);
@@ -436,18 +440,22 @@ static int open_locked(rp_local_t *s, int dirfd, uint64_t size, const char **why
         mdb_env_close(s->env);
         return rc;
     }
-    s->shared = rp_local_marks_map(dirfd);
+    s->shared = rp_local_touched_map(dirfd, size, &s->shared_size);
     s->shared_mapped = s->shared != NULL;
     if (!s->shared) {
-        /* Each process then has marks of its own, and sees fewer of the hits: a worse choice,
-         * nothing else. */
-        s->shared = calloc(1, RP_LOCAL_MARKS_AT + RP_LOCAL_MARKS);
+        /* Each process then counts on its own, and sees fewer of the hits: a worse choice, nothing else. */
+        s->shared_size = RP_LOCAL_SKETCH_AT + RP_FREQUENCY_MIN;
+        s->shared = aligned_alloc(64, s->shared_size);
+        if (s->shared) {
+            memset(s->shared, 0, s->shared_size);
+        }
     }
     if (!s->shared) {
         mdb_env_close(s->env);
         return ENOMEM;
     }
-    s->marks = (unsigned char *)s->shared + RP_LOCAL_MARKS_AT;
+    s->frequency.counters = (unsigned char *)s->shared + RP_LOCAL_SKETCH_AT;
+    s->frequency.size = s->shared_size - RP_LOCAL_SKETCH_AT;
     return 0;
 }
 

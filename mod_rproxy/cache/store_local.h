@@ -7,7 +7,8 @@
  *
  *   entries  key[32] -> rp_local_head_t, record, and the body when it is small
  *   chunks   object id, index (both big endian) -> one page's worth of a large body
- *   order    sequence -> rp_local_row_t: the hand of the clock goes along here, oldest first
+ *   order    sequence -> rp_local_row_t: entries on trial, oldest first
+ *   main     object id -> rp_local_row_t: entries that have stood it; what is not in one is in the other
  *   pending  object id -> rp_local_owner_t: chunks of a writer that has not committed
  *   garbage  object id -> nothing: chunks that nobody needs any more, freed a few at a time
  *   meta     "state" -> rp_local_meta_t
@@ -17,11 +18,11 @@
  * hours of small and large objects, they do not, and every write would first search the whole list of free
  * pages.
  *
- * Room is measured in LMDB's own page counts, which are exact and cost nothing; nothing is accounted for by
- * hand, so nothing can drift when a process dies.
+ * Room is measured in LMDB's own page counts, which are exact and cost nothing.  Only the two queues' bytes
+ * are counted by hand; they are changed together with the queues, in one transaction.
  *
- * Directory:  data.mdb, lock.mdb (LMDB's), state (format, boot id, whether sealed), touched (the clock's
- * marks), damaged (a process found the data file unsound; the next prepare sets it aside), data.mdb.bad-TIME.
+ * Directory:  data.mdb, lock.mdb (LMDB's), state (format, boot id, whether sealed), touched (how often keys
+ * were used), damaged (a process found the data file unsound; the next prepare sets it aside), data.mdb.bad-TIME.
  */
 #ifndef RP_STORE_LOCAL_H
 #define RP_STORE_LOCAL_H
@@ -30,10 +31,11 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <syslog.h>
+#include "cache/frequency.h"
 #include "cache/store.h"
 
 /** Changes with any change of what is on disk; another one is set aside by prepare. */
-#define RP_LOCAL_FORMAT 1
+#define RP_LOCAL_FORMAT 2
 
 /** Slots in lock.mdb: threads that read at the same instant, over all processes. 64 bytes each. */
 #define RP_LOCAL_READERS 4096
@@ -41,11 +43,11 @@
 /** Idle read transactions kept per process. */
 #define RP_LOCAL_IDLE 64
 
-/** The clock's marks: one byte for each object id modulo this. */
-#define RP_LOCAL_MARKS (1024 * 1024)
+/** The file `touched` is at most this large. */
+#define RP_LOCAL_TOUCHED_MAX ((size_t)64 * 1024 * 1024)
 
-/** Room before the marks in the file `touched`: counters shared by all processes. */
-#define RP_LOCAL_MARKS_AT 4096
+/** Room before the sketch of frequencies in the file `touched`: counters shared by all processes. */
+#define RP_LOCAL_SKETCH_AT 4096
 
 /** Records are HTTP header sections: what is longer than this is refused. */
 #define RP_LOCAL_RECORD_MAX (256 * 1024)
@@ -53,7 +55,7 @@
 /** What make_room() says when deleting alone did not make enough of it; not one of LMDB's codes. */
 #define RP_LOCAL_SHORT (-1)
 
-enum { RP_DB_ENTRIES, RP_DB_CHUNKS, RP_DB_ORDER, RP_DB_PENDING, RP_DB_GARBAGE, RP_DB_META, RP_NDBS };
+enum { RP_DB_ENTRIES, RP_DB_CHUNKS, RP_DB_ORDER, RP_DB_MAIN, RP_DB_PENDING, RP_DB_GARBAGE, RP_DB_META, RP_NDBS };
 
 #define RP_LOCAL_HEAD_MAGIC 0x52504C31u
 
@@ -61,7 +63,7 @@ typedef struct rp_local_head_t {
     uint32_t magic;
     uint32_t record_len;
     uint64_t object;
-    uint64_t sequence; /* of its row in `order`; an entry that was given another turn is elsewhere by now */
+    uint64_t sequence; /* of its row in `order`, unless it has gone to `main` */
     uint64_t body_len;
     int64_t expires;
 } rp_local_head_t;
@@ -70,6 +72,7 @@ typedef struct rp_local_row_t {
     unsigned char key[RP_KEY_LEN];
     uint64_t object;
     int64_t expires; /* a hint: the entry's own counts */
+    uint64_t bytes;  /* that its queue was charged with */
 } rp_local_row_t;
 
 typedef struct rp_local_owner_t {
@@ -83,11 +86,15 @@ typedef struct rp_local_meta_t {
     uint32_t format;
     uint32_t chunk;
     uint64_t next; /* the next object id or sequence */
+    uint64_t trial; /* bytes in `order`, */
+    uint64_t main;  /* and in `main` */
 } rp_local_meta_t;
 
 /** In the first page of `touched`; changed with atomic operations only. */
 typedef struct rp_local_shared_t {
     uint64_t evictions;
+    uint64_t used; /* increments in the sketch since it was halved; roughly */
+    uint64_t hand; /* where in `main` the next victim is looked for */
 } rp_local_shared_t;
 
 /** Kinds of trouble, each logged at most once a minute. */
@@ -134,13 +141,15 @@ typedef struct rp_local_t {
     rp_store_writer_t *writers; /* those of this process that have chunks in `pending` */
     apr_time_t looked;          /* for dead writers, last */
     uint64_t swept_to;
+    int swept_main; /* in `main`, not `order` */
     int broken;             /* no reads, no writes */
     apr_time_t stuck_until; /* no writes before then; 0: all is well */
     apr_time_t stuck_since;
 
-    rp_local_shared_t *shared; /* the whole of `touched`, or private memory of the same size */
-    unsigned char *marks;
+    rp_local_shared_t *shared; /* the whole of `touched`, or private memory */
+    size_t shared_size;
     int shared_mapped;
+    rp_frequency_t frequency;
     rp_local_owner_t self;
     rp_local_slot_t idle[RP_LOCAL_IDLE];
 } rp_local_t;
@@ -150,7 +159,8 @@ typedef struct rp_local_txn_t {
     rp_local_t *s;
     MDB_txn *txn;
     uint64_t next; /* object ids and sequences: take with t->next++ */
-    uint64_t next_was;
+    uint64_t trial, main;
+    rp_local_meta_t was;
     unsigned evicted;
 } rp_local_txn_t;
 
@@ -216,8 +226,12 @@ void rp_local_state_read(int dirfd, rp_local_state_t *st);
 int rp_local_state_write(int dirfd, const rp_local_state_t *st);
 /** This boot's id, "none" where the system has none. */
 void rp_local_boot_id(char id[64]);
-/** Map `touched`, made and given its disk space when it is missing. @return NULL with errno set */
-void *rp_local_marks_map(int dirfd);
+/**
+ * Map `touched`, made and given its disk space when it is missing or smaller than for a store of so many
+ * bytes.  Processes with an older, smaller mapping agree with newer ones on part of the keys only.
+ * @return NULL with errno set
+ */
+void *rp_local_touched_map(int dirfd, uint64_t store_size, size_t *size);
 
 /* ------------------------------------------------------------------ store_local_read.c */
 
@@ -264,7 +278,36 @@ int rp_local_drop_parts(rp_local_txn_t *t, const MDB_val *value);
 /** The same, and the entry. */
 int rp_local_drop(rp_local_txn_t *t, const unsigned char key[RP_KEY_LEN], const MDB_val *value);
 
-/* ------------------------------------------------------------------ store_local_room.c: eviction, garbage */
+/* ------------------------------------------------------------------ store_local_queue.c: whom to evict */
+
+/** Note that a key was asked for or stored. */
+void rp_local_touch(rp_local_t *s, const unsigned char key[RP_KEY_LEN]);
+
+/** An entry with that header was put under key: on trial, in head->sequence's place. */
+int rp_local_queue_add(rp_local_txn_t *t, const unsigned char key[RP_KEY_LEN], const rp_local_head_t *head);
+/** Its expires is another now. */
+int rp_local_queue_renew(rp_local_txn_t *t, const rp_local_head_t *head);
+/** It goes: take its row away. */
+int rp_local_queue_drop(rp_local_txn_t *t, const rp_local_head_t *head);
+
+/** Take a row, read from that queue, away. */
+int rp_local_queue_remove(rp_local_txn_t *t, int db, uint64_t id, const rp_local_row_t *row);
+
+/** How much one transaction may do to evict. */
+typedef struct rp_local_hand_t {
+    unsigned left;       /* entries that may still be evicted; becomes 0 when promotions are over */
+    unsigned promotions; /* entries that may go to `main`, which makes no room */
+    int must;            /* evict something in each step */
+    apr_time_t now;
+} rp_local_hand_t;
+
+/** Take one step: an entry is evicted, or promoted. @return MDB_NOTFOUND when there is none */
+int rp_local_queue_step(rp_local_txn_t *t, rp_local_hand_t *hand);
+
+/** Let old uses count less when there were many new ones. */
+void rp_local_queue_age(rp_local_txn_t *t);
+
+/* ------------------------------------------------------------------ store_local_room.c: room, garbage */
 
 /** Pages in use as this transaction sees them, without those on LMDB's free list. */
 uint64_t rp_local_used(rp_local_t *s, MDB_txn *txn);

@@ -165,7 +165,7 @@ static int check_meta(MDB_env *env, MDB_dbi meta_db, uint32_t chunk)
     }
     rc = mdb_get(txn, meta_db, &key, &value);
     if (rc == MDB_NOTFOUND) {
-        meta = (rp_local_meta_t){RP_LOCAL_FORMAT, chunk, 1};
+        meta = (rp_local_meta_t){RP_LOCAL_FORMAT, chunk, 1, 0, 0};
         value.mv_size = sizeof(meta);
         value.mv_data = &meta;
         rc = mdb_put(txn, meta_db, &key, &value, 0);
@@ -248,6 +248,7 @@ static void allocate(job_t *j)
 {
     int fd = openat(j->dirfd, "lock.mdb", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
+    size_t size;
 
     if (fd >= 0) {
         if (!fstat(fd, &st) && posix_fallocate(fd, 0, st.st_size)) {
@@ -255,9 +256,9 @@ static void allocate(job_t *j)
         }
         close(fd);
     }
-    if (!rp_local_marks_map(j->dirfd)) {
+    if (!rp_local_touched_map(j->dirfd, j->conf->size, &size)) {
         unlinkat(j->dirfd, "touched", 0);
-        if (!rp_local_marks_map(j->dirfd)) {
+        if (!rp_local_touched_map(j->dirfd, j->conf->size, &size)) {
             report(j, 'N', LOG_WARNING, "cache store %s/touched: %s", j->conf->dir, strerror(errno));
         }
     }

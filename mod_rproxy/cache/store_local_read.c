@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/** The local store's reading side.  No lock is taken and nothing is written, but a mark when something is
+/** The local store's reading side.  No lock is taken and nothing is written, but a count of what is
  * found. */
 
 #include <stdlib.h>
@@ -155,7 +155,6 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
     MDB_val k = {RP_KEY_LEN, (void *)key}, value;
     rp_local_reader_t *r;
     rp_local_head_t head;
-    unsigned char *mark;
     int rc, sound = 0;
 
     r = rp_local_reader_take(s, &rc);
@@ -182,10 +181,7 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
     }
     entry->store = store;
     memcpy(entry->key, key, RP_KEY_LEN);
-    mark = &s->marks[head.object % RP_LOCAL_MARKS];
-    if (!__atomic_load_n(mark, __ATOMIC_RELAXED)) {
-        __atomic_store_n(mark, 1, __ATOMIC_RELAXED);
-    }
+    rp_local_touch(s, key);
     return APR_SUCCESS;
 }
 

@@ -12,30 +12,20 @@ int rp_local_drop_parts(rp_local_txn_t *t, const MDB_val *value)
 {
     rp_local_t *s = t->s;
     rp_local_head_t head;
-    rp_local_row_t row;
-    MDB_val k, v;
     int rc;
 
     if (!rp_local_head_read(value, &head)) {
         /* Nothing in it can be believed: its row is recognised as nobody's when its turn comes. */
         return 0;
     }
-    k.mv_size = sizeof(head.sequence);
-    k.mv_data = &head.sequence;
-    rc = mdb_get(t->txn, s->dbi[RP_DB_ORDER], &k, &v);
-    if (!rc && v.mv_size == sizeof(row)) {
-        memcpy(&row, v.mv_data, sizeof(row));
-        if (row.object == head.object) {
-            rc = mdb_del(t->txn, s->dbi[RP_DB_ORDER], &k, NULL);
-        }
-    }
-    if ((!rc || rc == MDB_NOTFOUND) && head.body_len > RP_STORE_INLINE) {
-        MDB_val none = {0, ""};
+    rc = rp_local_queue_drop(t, &head);
+    if (!rc && head.body_len > RP_STORE_INLINE) {
+        MDB_val k, none = {0, ""};
         k.mv_size = sizeof(head.object);
         k.mv_data = &head.object;
         rc = mdb_put(t->txn, s->dbi[RP_DB_GARBAGE], &k, &none, 0);
     }
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    return rc;
 }
 
 int rp_local_drop(rp_local_txn_t *t, const unsigned char key[RP_KEY_LEN], const MDB_val *value)

@@ -1,9 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/**
- * How the local store makes room: what nobody needs any more is freed first, then the clock's hand goes along
- * `order`.  An entry that was found since the hand came by last is given another turn, others are removed.
- */
+/** How the local store makes room: what nobody needs any more is freed first, then entries are evicted. */
 
 #include <errno.h>
 #include <signal.h>
@@ -19,7 +16,7 @@
 #define STUCK_PAUSE apr_time_from_sec(1)
 #define STUCK_LONG  apr_time_from_sec(60)
 
-/** Rows of `order` that a sweep looks at in one read transaction, and expired ones that it then removes at
+/** Rows of a queue that a sweep looks at in one read transaction, and expired ones that it then removes at
  * once. */
 #define SWEEP_LOOK  1024
 #define SWEEP_BATCH 32
@@ -191,78 +188,10 @@ static int time_to_look(rp_local_t *s)
 
 /* ------------------------------------------------------------------ eviction */
 
-/** Nothing refers to object any more: if it had chunks, they are to go too. */
-static int orphan(rp_local_txn_t *t, uint64_t object)
-{
-    MDB_val k = {sizeof(object), &object}, none = {0, ""};
-
-    return mdb_put(t->txn, t->s->dbi[RP_DB_GARBAGE], &k, &none, 0);
-}
-
-typedef struct hand_t {
-    unsigned left;     /* rows that may still be worked on */
-    unsigned respites; /* turns that may still be given */
-    apr_time_t now;
-} hand_t;
-
-static int give_another_turn(rp_local_txn_t *t, rp_local_row_t *row)
-{
-    uint64_t sequence = t->next++;
-    MDB_val k = {sizeof(sequence), &sequence}, v = {sizeof(*row), row};
-
-    /* The entry keeps its old sequence: writing that too would cost as much as storing it anew. */
-    return mdb_put(t->txn, t->s->dbi[RP_DB_ORDER], &k, &v, MDB_APPEND);
-}
-
-/** Move the hand by one row. @return MDB_NOTFOUND when there is none */
-static int move_hand(rp_local_txn_t *t, hand_t *hand)
-{
-    rp_local_t *s = t->s;
-    rp_local_row_t row = {.object = 0};
-    rp_local_head_t head;
-    MDB_cursor *cursor;
-    MDB_val k, v;
-    unsigned char *mark;
-    int rc = mdb_cursor_open(t->txn, s->dbi[RP_DB_ORDER], &cursor), sound;
-
-    if (rc) {
-        return rc;
-    }
-    rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
-    if (!rc) {
-        if (v.mv_size == sizeof(row)) {
-            memcpy(&row, v.mv_data, sizeof(row));
-        }
-        rc = mdb_cursor_del(cursor, 0);
-    }
-    mdb_cursor_close(cursor);
-    if (rc || row.object == 0) {
-        return rc;
-    }
-    mark = &s->marks[row.object % RP_LOCAL_MARKS];
-    if (hand->respites && row.expires > hand->now && __atomic_load_n(mark, __ATOMIC_RELAXED)) {
-        hand->respites--;
-        __atomic_store_n(mark, 0, __ATOMIC_RELAXED);
-        return give_another_turn(t, &row);
-    }
-    k.mv_size = RP_KEY_LEN;
-    k.mv_data = row.key;
-    rc = mdb_get(t->txn, s->dbi[RP_DB_ENTRIES], &k, &v);
-    sound = !rc && rp_local_head_read(&v, &head);
-    if (rc == MDB_NOTFOUND || (sound && head.object != row.object)) {
-        return orphan(t, row.object); /* removed or replaced after it had been given another turn */
-    }
-    if (!rc) {
-        rc = rp_local_drop(t, row.key, &v);
-        t->evicted++;
-    }
-    return rc || sound ? rc : orphan(t, row.object);
-}
-
 int rp_local_make_room(rp_local_txn_t *t, size_t need)
 {
     rp_local_t *s = t->s;
-    hand_t hand = {s->evict_max, s->evict_max / 2, 0};
+    rp_local_hand_t hand = {.left = s->evict_max, .promotions = s->evict_max * 4};
     unsigned chunks = s->free_max, freed, found;
     uint64_t used = rp_local_used(s, t->txn);
     int rc = 0;
@@ -271,6 +200,7 @@ int rp_local_make_room(rp_local_txn_t *t, size_t need)
         return 0;
     }
     hand.now = apr_time_now();
+    rp_local_queue_age(t);
     if (time_to_look(s)) {
         rc = rp_local_bury_writers(t, &found);
     }
@@ -282,8 +212,7 @@ int rp_local_make_room(rp_local_txn_t *t, size_t need)
             if (hand.left == 0 || chunks == 0) {
                 break;
             }
-            hand.left--;
-            rc = move_hand(t, &hand);
+            rc = rp_local_queue_step(t, &hand);
         }
         used = rp_local_used(s, t->txn);
     }
@@ -293,10 +222,10 @@ int rp_local_make_room(rp_local_txn_t *t, size_t need)
     return used + need > s->hard ? RP_LOCAL_SHORT : 0;
 }
 
-/** Evict so many entries whatever the mark says, in a transaction of its own. */
+/** Evict so many entries, promoting none, in a transaction of its own. */
 static int evict_now(rp_local_t *s, unsigned entries)
 {
-    hand_t hand = {entries, 0, apr_time_now()};
+    rp_local_hand_t hand = {.left = entries, .must = 1, .now = apr_time_now()};
     rp_local_txn_t t;
     unsigned freed, found;
     int rc = rp_local_begin(s, &t);
@@ -311,8 +240,8 @@ static int evict_now(rp_local_t *s, unsigned entries)
         rp_local_abort(&t);
         return RP_LOCAL_SHORT;
     }
-    for (; !rc && hand.left; hand.left--) {
-        rc = move_hand(&t, &hand);
+    while (!rc && hand.left) {
+        rc = rp_local_queue_step(&t, &hand);
     }
     if (!rc || rc == MDB_NOTFOUND) {
         rc = rp_local_free_garbage(&t, entries * 4, &freed);
@@ -379,19 +308,20 @@ int rp_local_relieve(rp_local_t *s)
 /* ------------------------------------------------------------------ sweep */
 
 typedef struct expired_t {
+    int db;
     uint64_t sequences[SWEEP_BATCH];
     int n;
     apr_time_t now;
 } expired_t;
 
 /** Remove what a row stands for if it has expired; put the row right if it says so wrongly. */
-static int expire_row(rp_local_txn_t *t, uint64_t sequence, apr_time_t now)
+static int expire_row(rp_local_txn_t *t, int db, uint64_t sequence, apr_time_t now)
 {
     rp_local_t *s = t->s;
     MDB_val k = {sizeof(sequence), &sequence}, ek, v;
     rp_local_row_t row;
     rp_local_head_t head;
-    int rc = mdb_get(t->txn, s->dbi[RP_DB_ORDER], &k, &v);
+    int rc = mdb_get(t->txn, s->dbi[db], &k, &v);
 
     if (rc || v.mv_size != sizeof(row)) {
         return rc == MDB_NOTFOUND ? 0 : rc;
@@ -404,15 +334,11 @@ static int expire_row(rp_local_txn_t *t, uint64_t sequence, apr_time_t now)
         if (head.expires > now) {
             MDB_val right = {sizeof(row), &row};
             row.expires = head.expires;
-            return mdb_put(t->txn, s->dbi[RP_DB_ORDER], &k, &right, 0);
+            return mdb_put(t->txn, s->dbi[db], &k, &right, 0);
         }
-        rc = rp_local_drop(t, row.key, &v);
+        return rp_local_drop(t, row.key, &v); /* the row too */
     }
-    if (!rc || rc == MDB_NOTFOUND) {
-        /* Already gone when the entry's own drop found it. */
-        rc = mdb_del(t->txn, s->dbi[RP_DB_ORDER], &k, NULL);
-    }
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    return rc && rc != MDB_NOTFOUND ? rc : rp_local_queue_remove(t, db, sequence, &row);
 }
 
 static int work_expire(rp_local_txn_t *t, void *arg)
@@ -421,12 +347,12 @@ static int work_expire(rp_local_txn_t *t, void *arg)
     int rc = 0, i;
 
     for (i = 0; i < e->n && !rc; i++) {
-        rc = expire_row(t, e->sequences[i], e->now);
+        rc = expire_row(t, e->db, e->sequences[i], e->now);
     }
     return rc;
 }
 
-/** Look along `order` from where the last sweep ended. @return 0, MDB_NOTFOUND at the end */
+/** Look along a queue from where the last sweep ended. @return 0, MDB_NOTFOUND at the end */
 static int find_expired(rp_local_t *s, uint64_t *from, expired_t *e)
 {
     uint64_t sequence = *from;
@@ -440,7 +366,7 @@ static int find_expired(rp_local_t *s, uint64_t *from, expired_t *e)
     if (!r) {
         return rc;
     }
-    rc = mdb_cursor_open(r->txn, s->dbi[RP_DB_ORDER], &cursor);
+    rc = mdb_cursor_open(r->txn, s->dbi[e->db], &cursor);
     if (!rc) {
         rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
         for (looked = 0; !rc && looked < SWEEP_LOOK && e->n < SWEEP_BATCH; looked++) {
@@ -509,14 +435,21 @@ void rp_store_local_sweep(rp_store_t *store, apr_time_t now)
     }
     pthread_mutex_lock(&s->lock);
     from = s->swept_to;
+    e.db = s->swept_main ? RP_DB_MAIN : RP_DB_ORDER;
     pthread_mutex_unlock(&s->lock);
     while (!rc && apr_time_now() - begun < SWEEP_TIME) {
         rc = find_expired(s, &from, &e);
         if (e.n && rp_local_run(s, 0, work_expire, &e)) {
             break;
         }
+        if (rc == MDB_NOTFOUND) {
+            from = 0;
+            e.db = e.db == RP_DB_MAIN ? RP_DB_ORDER : RP_DB_MAIN;
+            rc = e.db == RP_DB_MAIN ? 0 : rc; /* once around is enough */
+        }
     }
     pthread_mutex_lock(&s->lock);
-    s->swept_to = rc == MDB_NOTFOUND ? 0 : from;
+    s->swept_to = from;
+    s->swept_main = e.db == RP_DB_MAIN;
     pthread_mutex_unlock(&s->lock);
 }

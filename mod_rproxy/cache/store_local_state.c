@@ -83,9 +83,10 @@ int rp_local_state_write(int dirfd, const rp_local_state_t *st)
     return rc;
 }
 
-void *rp_local_marks_map(int dirfd)
+void *rp_local_touched_map(int dirfd, uint64_t store_size, size_t *size)
 {
-    const size_t size = RP_LOCAL_MARKS_AT + RP_LOCAL_MARKS;
+    /* Small entries lie two to a page, and those evicted of late are remembered too. */
+    size_t sketch = rp_frequency_size(store_size / 4096 * 2, RP_LOCAL_TOUCHED_MAX);
     void *map = MAP_FAILED;
     struct stat st;
     int rc, fd = openat(dirfd, "touched", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -93,13 +94,18 @@ void *rp_local_marks_map(int dirfd)
     if (fd < 0) {
         return NULL;
     }
-    /* Blocks for all of it: writing to a hole through the map on a full disk is a SIGBUS. */
     rc = fstat(fd, &st) ? errno : 0;
-    if (!rc && (size_t)st.st_size != size) {
-        rc = (size_t)st.st_size > size ? EINVAL : posix_fallocate(fd, 0, size);
+    if (!rc && (size_t)st.st_size > RP_LOCAL_SKETCH_AT + sketch) {
+        sketch = (size_t)st.st_size - RP_LOCAL_SKETCH_AT; /* larger once, and perhaps mapped as it is */
+        rc = sketch > RP_LOCAL_TOUCHED_MAX || (sketch & (sketch - 1)) ? EINVAL : 0;
+    }
+    *size = RP_LOCAL_SKETCH_AT + sketch;
+    if (!rc) {
+        /* Blocks for all of it: writing to a hole through the map on a full disk is a SIGBUS. */
+        rc = posix_fallocate(fd, 0, (off_t)*size);
     }
     if (!rc) {
-        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        map = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         rc = errno;
     }
     close(fd);

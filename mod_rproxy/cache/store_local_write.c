@@ -283,18 +283,6 @@ static int put_entry(rp_local_txn_t *t, const unsigned char *key, const rp_local
     return 0;
 }
 
-static int put_row(rp_local_txn_t *t, const unsigned char *key, const rp_local_head_t *head, unsigned flags)
-{
-    rp_local_row_t row;
-    uint64_t sequence = head->sequence;
-    MDB_val k = {sizeof(sequence), &sequence}, value = {sizeof(row), &row};
-
-    memcpy(row.key, key, RP_KEY_LEN);
-    row.object = head->object;
-    row.expires = head->expires;
-    return mdb_put(t->txn, t->s->dbi[RP_DB_ORDER], &k, &value, flags);
-}
-
 static int drop_old(rp_local_txn_t *t, const unsigned char *key)
 {
     MDB_val k = {RP_KEY_LEN, (void *)key}, value;
@@ -331,7 +319,7 @@ static int work_commit(rp_local_txn_t *t, void *arg)
         c->head.sequence = t->next++;
         rc = put_entry(t, c->key, &c->head, c->record, c->body);
     }
-    return rc ? rc : put_row(t, c->key, &c->head, MDB_APPEND);
+    return rc ? rc : rp_local_queue_add(t, c->key, &c->head);
 }
 
 apr_status_t rp_local_writer_commit(rp_store_writer_t *w, rp_str_t record, apr_time_t expires)
@@ -356,7 +344,7 @@ apr_status_t rp_local_writer_commit(rp_store_writer_t *w, rp_str_t record, apr_t
     if (rv) {
         return writer_fail(w, rv);
     }
-    __atomic_store_n(&w->s->marks[c.head.object % RP_LOCAL_MARKS], 0, __ATOMIC_RELAXED);
+    rp_local_touch(w->s, w->key);
     w->rv = APR_EGENERAL;
     apr_pool_cleanup_kill(w->pool, w, writer_cleanup);
     if (w->object) {
@@ -372,24 +360,6 @@ typedef struct update_t {
     rp_str_t record;
     apr_time_t expires;
 } update_t;
-
-/** Let the entry's row know the new time, if it is still where the entry says. */
-static int update_row(rp_local_txn_t *t, const unsigned char *key, const rp_local_head_t *head)
-{
-    uint64_t sequence = head->sequence;
-    MDB_val k = {sizeof(sequence), &sequence}, value;
-    rp_local_row_t row;
-    int rc = mdb_get(t->txn, t->s->dbi[RP_DB_ORDER], &k, &value);
-
-    if (rc == MDB_NOTFOUND || (!rc && value.mv_size != sizeof(row))) {
-        return 0;
-    }
-    if (rc) {
-        return rc;
-    }
-    memcpy(&row, value.mv_data, sizeof(row));
-    return row.object == head->object ? put_row(t, key, head, 0) : 0;
-}
 
 static int work_update(rp_local_txn_t *t, void *arg)
 {
@@ -412,7 +382,7 @@ static int work_update(rp_local_txn_t *t, void *arg)
     head.record_len = (uint32_t)u->record.len;
     head.expires = u->expires;
     rc = put_entry(t, u->entry->key, &head, u->record, body);
-    return rc ? rc : update_row(t, u->entry->key, &head);
+    return rc ? rc : rp_local_queue_renew(t, &head);
 }
 
 apr_status_t rp_local_update(const rp_entry_t *entry, rp_str_t record, apr_time_t expires)

@@ -406,6 +406,83 @@ static void what_is_asked_for_again_and_again_is_not_evicted(void **state)
     assert_int_equal(look1(b->s, 10), -1);
 }
 
+static void what_is_asked_for_once_does_not_push_out_what_is_used(void **state)
+{
+    box_t *b = *state;
+    unsigned i, left = 0, later = 0;
+
+    for (i = 0; i < 3000; i++) {
+        if (look1(b->s, i % 1000) < 0) {
+            assert_int_equal(put1(b->s, i, i, 1000), 0);
+        }
+    }
+    for (i = 1000; i < 50000; i++) {
+        assert_int_equal(put1(b->s, i, i, 1000), 0);
+        look1(b->s, i * 7 % 1000); /* each a few times a storeful */
+    }
+    for (i = 0; i < 1000; i++) {
+        left += look1(b->s, i) == i;
+    }
+    for (i = 0; i < 1000; i++) {
+        later += look1(b->s, 49000 + i) >= 0;
+    }
+    assert_true(left > 980);
+    assert_true(later > 100);
+    assert_int_equal(rows(b->s, RP_DB_ORDER) + rows(b->s, RP_DB_MAIN), rows(b->s, RP_DB_ENTRIES));
+}
+
+static void what_is_not_used_any_more_goes(void **state)
+{
+    box_t *b = box_make(RP_STORE_LOCAL_MIN);
+    unsigned i, left = 0;
+
+    (void)state;
+    box_prepare(b);
+    box_open(b);
+    for (i = 0; i < 300; i++) {
+        assert_int_equal(put1(b->s, i, i, 1000), 0);
+    }
+    for (i = 0; i < 300 * 15; i++) {
+        assert_int_equal(look1(b->s, i % 300), i % 300);
+    }
+    for (i = 0; i < 60000; i++) {
+        unsigned n = 1000 + (i % 2 ? i % 400 : i * 7 % 10000);
+        if (look1(b->s, n) < 0) {
+            assert_int_equal(put1(b->s, n, n, 1000), 0);
+        }
+    }
+    for (i = 0; i < 300; i++) {
+        left += look1(b->s, i) == i;
+    }
+    assert_true(left < 30);
+    box_remove(b);
+}
+
+static void the_queues_bytes_are_exact(void **state)
+{
+    box_t *b = *state;
+    rp_local_t *l = (rp_local_t *)b->s;
+    rp_local_txn_t t;
+    unsigned char key[RP_KEY_LEN];
+    apr_uint64_t n;
+    unsigned i;
+
+    for (i = 0; i < 8000; i++) {
+        assert_int_equal(put1(b->s, i % 3000, i, i % 50 ? i % 9000 : 100000), 0);
+        look1(b->s, i % 700);
+    }
+    assert_true(rows(b->s, RP_DB_MAIN) > 0);
+    for (i = 0; i < 3000; i++) {
+        key_of(key, i, 0);
+        assert_int_equal(b->s->ops->remove_primary(b->s, key, &n), APR_SUCCESS);
+    }
+    assert_int_equal(rows(b->s, RP_DB_ORDER) + rows(b->s, RP_DB_MAIN), 0);
+    assert_int_equal(rp_local_begin(l, &t), 0);
+    assert_int_equal(t.trial, 0);
+    assert_int_equal(t.main, 0);
+    rp_local_abort(&t);
+}
+
 static void writers_that_fill_the_store_are_refused_and_then_it_works_again(void **state)
 {
     box_t *b = *state;
@@ -580,6 +657,9 @@ int main(void)
         T(the_data_file_never_exceeds_its_size_and_the_newest_is_kept),
         T(large_and_small_in_turns_do_not_fragment_it_to_a_standstill),
         T(what_is_asked_for_again_and_again_is_not_evicted),
+        T(what_is_asked_for_once_does_not_push_out_what_is_used),
+        T(what_is_not_used_any_more_goes),
+        T(the_queues_bytes_are_exact),
         T(writers_that_fill_the_store_are_refused_and_then_it_works_again),
         T(an_unsound_entry_is_a_miss_and_is_removed),
         T(a_store_is_not_opened_twice_in_one_process),
