@@ -508,13 +508,7 @@ const char *rp_vary_names(apr_pool_t *p, const char *vary);
  */
 const char *rp_vary_selection(apr_pool_t *p, const char *names, const apr_table_t *request);
 
-/* ------------------------------------------------------------------ structured.c: RFC 9651, what we send */
-
-/** s as a Structured Fields string with its quotes; bytes outside of 0x20..0x7E become "?". */
-const char *rp_sf_string(apr_pool_t *p, const char *s);
-
-/** s as a Structured Fields token when it is one, else as a string. */
-const char *rp_sf_item(apr_pool_t *p, const char *s);
+#include "http/structured.h" /* structured.c: RFC 9651 */
 
 /* ------------------------------------------------------------------ accept_encoding.c: RFC 9110 §12.5.3 */
 

@@ -2,7 +2,8 @@
 
 # Syntax and framing
 librpcore_la_SOURCES += %D%/http.h %D%/bytes.h %D%/field.c %D%/head.c %D%/framing.c %D%/chunked.c \
-	%D%/hop.c %D%/uri.c %D%/reference.c %D%/forwarded.c %D%/structured.c
+	%D%/hop.c %D%/uri.c %D%/reference.c %D%/forwarded.c %D%/structured.h %D%/structured.c \
+	%D%/utf8.h %D%/utf8.c
 
 check_PROGRAMS += t/unit/test_field t/unit/test_head t/unit/test_framing t/unit/test_chunked
 t_unit_test_field_SOURCES = t/unit/test_field.c
@@ -21,10 +22,10 @@ t_unit_test_uri_SOURCES = t/unit/test_uri.c
 t_unit_test_uri_LDADD = $(UNIT_LDADD)
 t_unit_test_forwarded_SOURCES = t/unit/test_forwarded.c
 t_unit_test_forwarded_LDADD = $(UNIT_LDADD)
-t_unit_test_structured_SOURCES = t/unit/test_structured.c
+t_unit_test_structured_SOURCES = t/unit/test_structured.c t/unit/structured_util.h
 t_unit_test_structured_LDADD = $(UNIT_LDADD)
 
-FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked t/fuzz/fuzz_field t/fuzz/fuzz_uri
+FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked t/fuzz/fuzz_field t/fuzz/fuzz_uri t/fuzz/fuzz_structured
 
 # Caching
 librpcore_la_SOURCES += %D%/cache_control.c %D%/date.c %D%/freshness.c %D%/conditional.c %D%/vary.c
