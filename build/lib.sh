@@ -18,11 +18,13 @@ build_packages=(
     libssl-dev:openssl-devel libhiredis-dev:hiredis-devel liblmdb-dev:lmdb-devel zlib1g-dev:zlib-devel
     libbrotli-dev:brotli-devel libzstd-dev:libzstd-devel libjansson-dev:jansson-devel curl:curl)
 
-# apache2 brings a2enmod; the second clang is its runtime, whose name on Debian has a version in it.
+# apache2 brings a2enmod; the second clang is its runtime, whose name on Debian has a version in it.  node and npm come
+# as one package from elsewhere, too: what is there is taken.
 test_packages=(
     apache2:httpd apache2-utils:httpd-tools libcmocka-dev:libcmocka-devel clang:clang @clang-rt:compiler-rt
     gcc:libasan gcc:libubsan openssl:openssl brotli:brotli zstd:zstd perl:perl-Test-Harness
-    libio-socket-ssl-perl:perl-IO-Socket-SSL libprotocol-websocket-perl:perl-Protocol-WebSocket)
+    libio-socket-ssl-perl:perl-IO-Socket-SSL libprotocol-websocket-perl:perl-Protocol-WebSocket
+    @node:nodejs @npm:nodejs-npm)
 
 as_root()
 {
@@ -39,6 +41,8 @@ clang_rt()
     fi
 }
 
+unless_command() { command -v "$1" >/dev/null || echo "$2"; }
+
 # Which of the pairs are not installed, by the name that this system's packages have.
 missing_packages()
 {
@@ -46,7 +50,11 @@ missing_packages()
     for pair; do
         if [ "$packager" = apt ]; then
             name=${pair%%:*}
-            [ "$name" = @clang-rt ] && name=$(clang_rt)
+            case $name in
+                @clang-rt) name=$(clang_rt) ;;
+                @node) name=$(unless_command node nodejs) ;;
+                @npm) name=$(unless_command npm npm) ;;
+            esac
             [ -z "$name" ] && continue
             [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || echo "$name"
         else
@@ -145,3 +153,16 @@ build_error()
 
 # built dir NAME: a value of build.env.
 built() { sed -n "s/^$2=//p" "$1/build.env"; }
+
+# cache_tests dir: the conformance suite of t/conformance.t, exactly as the lock file has it, installed into dir.
+cache_tests()
+{
+    local dir=$1
+    mkdir -p "$dir" && cp -R "$top/t/conformance/." "$dir/" || die "cannot write to $dir"
+    if ! cmp -s "$dir/package-lock.json" "$dir/installed"; then
+        say "installing http-cache-tests in $dir"
+        (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund) >"$dir/npm.log" 2>&1 \
+            || die "npm could not install http-cache-tests: $(grep -m 1 -i error "$dir/npm.log") (all of it is in $dir/npm.log)"
+        cp "$dir/package-lock.json" "$dir/installed"
+    fi
+}

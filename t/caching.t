@@ -40,6 +40,9 @@ RProxyCache on
 <Location /with-cookies>
     RProxyCacheAllow set-cookie
 </Location>
+<Location /without-cookies>
+    RProxyCacheAllow none
+</Location>
 <Location /guarded>
     Require expr "%{HTTP:X-Pass} == 'yes'"
 </Location>
@@ -197,7 +200,8 @@ CONF
         my %never = (
             'no-store' => fresh_target('Cache-Control' => 'no-store, max-age=600'),
             'private' => fresh_target('Cache-Control' => 'private, max-age=600'),
-            'Set-Cookie' => cacheable('Set-Cookie' => 'a=b'),
+            'Set-Cookie without explicit freshness' => fresh_target('Last-Modified' => 'Mon, 01 Jan 2024 00:00:00 GMT',
+                'Set-Cookie' => 'a=b'),
             'nothing that says for how long' => fresh_target('X-A' => 'b'),
             'an Expires in the past without validator' => fresh_target(Expires => 'Mon, 01 Jan 2024 00:00:00 GMT'),
             'an invalid Expires' => fresh_target(Expires => '0'),
@@ -220,7 +224,17 @@ CONF
         }
         ($response, $count) = $twice->('/with-authorization' . cacheable(), @auth);
         is($count, 1, 'or RProxyCacheAllow authorization');
-        ($response, $count) = $twice->('/with-cookies' . cacheable('Set-Cookie' => 'a=b'));
+        ($response, $count) = $twice->(cacheable('Set-Cookie' => 'a=b'));
+        is($count, 1, 'Set-Cookie with explicit freshness may be shared');
+        is($response->field('Set-Cookie'), 'a=b', 'as it is');
+        ($response, $count) = $twice->(cacheable('Set-Cookie' => 'a=b'), Cookie => 'a=c');
+        is($count, 2, 'not when it answers a Cookie');
+        ($response, $count) = $twice->(fresh_target('Cache-Control' => 's-maxage=60', 'Set-Cookie' => 'a=b'),
+            Cookie => 'a=c');
+        is($count, 1, 'unless it is for shared caches');
+        ($response, $count) = $twice->('/without-cookies' . cacheable('Set-Cookie' => 'a=b'));
+        is($count, 2, 'nor with RProxyCacheAllow none');
+        ($response, $count) = $twice->('/with-cookies' . cacheable('Set-Cookie' => 'a=b'), Cookie => 'a=c');
         is($count, 1, 'RProxyCacheAllow set-cookie allows Set-Cookie');
         is($response->field('Set-Cookie'), 'a=b', 'and gives it to everybody');
         ($response, $count) = $twice->(cacheable(), 'Cache-Control' => 'no-store');
@@ -320,9 +334,9 @@ CONF
             is_deeply([map { $_->field('If-None-Match') } $strict->requests], [undef, '"v1"', undef],
                 "$kind: the backend is asked for all of it");
         }
-        get($other, '/cookie') for 1 .. 2;
+        get($other, '/cookie', Cookie => 'user=alice') for 1 .. 2;
         is(get($other, '/cookie')->field('Set-Cookie'), undef,
-            'a cookie that comes with it is for nobody else');
+            'a cookie that comes with it for another is for nobody else');
         for my $kind (qw(field unstored)) {
             get($other, "/$kind") for 1 .. 2;
             my $hit = get($other, "/$kind");

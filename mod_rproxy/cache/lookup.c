@@ -17,6 +17,19 @@ const char *rp_cache_key(const rp_request_t *rq)
                        rq->route->base ? "/" : "", rq->route->base, NULL);
 }
 
+const char *rp_cache_key_of(const rp_request_t *rq, const char *url)
+{
+    rp_request_t other = *rq;
+    const char *path = apr_pstrmemdup(rq->r->pool, url, strcspn(url, "?"));
+    const rp_route_t *route = rp_route_find(rq->sconf, path);
+
+    other.url = url;
+    if (route && route->pool) {
+        other.route = route;
+    }
+    return rp_cache_key(&other);
+}
+
 /* Half of a SHA-256: whoever could find two URLs with the same half has the text compared against him. */
 static void hash_half(const char *text, unsigned char half[RP_KEY_HALF])
 {

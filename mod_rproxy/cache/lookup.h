@@ -30,6 +30,9 @@ typedef struct rp_lookup_t {
 /** The text that a response is known by: scheme, host and URL as the client sees them, and where it comes from. */
 const char *rp_cache_key(const rp_request_t *rq);
 
+/** The same for another URL (path and query) of the request's host. */
+const char *rp_cache_key_of(const rp_request_t *rq, const char *url);
+
 /** Both halves of a key: the URL's, and with selection (may be NULL) the variant's. */
 void rp_cache_hash(const char *key_text, const char *selection, unsigned char key[RP_KEY_LEN]);
 

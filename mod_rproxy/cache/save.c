@@ -151,11 +151,50 @@ static int choose_key(rp_save_t *save, const rp_response_facts_t *facts, const c
     return 1;
 }
 
+static rp_store_rules_t store_rules(const rp_request_t *rq)
+{
+    int allow = RP_OR_DEFAULT(rq->dconf->cache_allow, RP_DEFAULT_ALLOW);
+
+    return (rp_store_rules_t){
+        .allow_authorization = !!(allow & RP_ALLOW_AUTHORIZATION),
+        .set_cookie = allow & RP_ALLOW_SET_COOKIE ? RP_COOKIES_ALWAYS
+                    : allow & RP_ALLOW_SHARED_COOKIE ? RP_COOKIES_EXPLICIT : RP_COOKIES_NEVER,
+    };
+}
+
+static int request_had(const request_rec *r)
+{
+    return (apr_table_get(r->headers_in, "Authorization") ? RP_HAD_AUTHORIZATION : 0)
+           | (apr_table_get(r->headers_in, "Cookie") ? RP_HAD_COOKIE : 0);
+}
+
+/* The key of the resource that a field of the response refers to, when that is one of this host; else NULL. */
+static const char *referred_key(rp_request_t *rq, const char *name)
+{
+    const char *reference = apr_table_get(rq->response.fields, name);
+    const char *url = reference ? rp_reference_target(rq->r->pool, rq->public_scheme, rq->public_host, rq->url, reference)
+                                : NULL;
+
+    return url ? rp_cache_key_of(rq, url) : NULL;
+}
+
+/* A POST's response that says of itself that it is what a GET of the same URL would get, and for how long (RFC 9110
+ * §9.3.3). */
+static int answers_get(rp_request_t *rq, const rp_response_facts_t *facts)
+{
+    const char *key;
+
+    if (strcmp(rq->method, "POST") || facts->status != HTTP_OK || !rp_has_explicit_freshness(facts)) {
+        return 0;
+    }
+    key = referred_key(rq, "Content-Location");
+    return key && !strcmp(key, rp_cache_key(rq));
+}
+
 const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save)
 {
     const rp_response_t *response = &rq->response;
-    int allow = RP_OR_DEFAULT(rq->dconf->cache_allow, 0);
-    rp_store_rules_t rules = { !!(allow & RP_ALLOW_AUTHORIZATION), !!(allow & RP_ALLOW_SET_COOKIE) };
+    rp_store_rules_t rules = store_rules(rq);
     rp_incoming_t *in = &save->incoming;
     rp_response_facts_t facts;
     const char *why;
@@ -168,8 +207,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     rp_policy_facts(rq, &facts);
     why = rq->r->header_only ? "method" : rq->policy.no_store ? "rule"
         : in->len != UINT64_MAX && in->len > rq->policy.largest ? "largest"
-        : rp_not_storable(&facts, &rules, rq->method, request_cc,
-                          apr_table_get(rq->r->headers_in, "Authorization") != NULL);
+        : rp_not_storable(&facts, &rules, answers_get(rq, &facts) ? "GET" : rq->method, request_cc, request_had(rq->r));
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0201) "not stored: %s", why);
         apr_table_setn(rq->r->notes, "rproxy-not-stored", why);
@@ -208,23 +246,32 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     return &save->tee;
 }
 
-static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, const rp_response_facts_t *facts)
+static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_response_facts_t *facts, const rp_cc_t *request_cc)
 {
     rp_record_t *record = &lookup->record;
     apr_table_t *fields = record->fields;
     const char *vary = rp_vary_names(rq->r->pool, facts->vary);
-    int allow = RP_OR_DEFAULT(rq->dconf->cache_allow, 0);
-    rp_store_rules_t rules = { !!(allow & RP_ALLOW_AUTHORIZATION), !!(allow & RP_ALLOW_SET_COOKIE) };
-    rp_cc_t request_cc;
+    rp_store_rules_t rules = store_rules(rq);
+    int had = request_had(rq->r);
 
-    rp_cc_parse(rq->r->pool, &request_cc, apr_table_getm(rq->r->pool, rq->r->headers_in, "Cache-Control"));
-    if (rq->policy.no_store
-        || rp_not_storable(facts, &rules, "GET", &request_cc, apr_table_get(rq->r->headers_in, "Authorization") != NULL)
-        || strcmp(vary ? vary : "", record->vary)) {
-        lookup->store->ops->remove(lookup->store, lookup->key);
+    if (request_cc->no_store) {
+        /* It forbids to store what came, not to keep what was there (RFC 9111 §5.2.1.5). */
         return;
     }
     record->fields = apr_table_copy(rq->r->pool, fields);
+    if (facts->has_set_cookie && rules.set_cookie != RP_COOKIES_ALWAYS
+        && (rules.set_cookie == RP_COOKIES_NEVER || !rp_cookie_is_shared(facts, had))) {
+        /* This client gets the cookie that came with the 304; the others get the response without it. */
+        apr_table_unset(record->fields, "Set-Cookie");
+        apr_table_unset(record->fields, "Set-Cookie2");
+        facts->has_set_cookie = 0;
+    }
+    if (rq->policy.no_store || rp_not_storable(facts, &rules, "GET", request_cc, had)
+        || strcmp(vary ? vary : "", record->vary)) {
+        lookup->store->ops->remove(lookup->store, lookup->key);
+        record->fields = fields;
+        return;
+    }
     drop_fields(record->fields, facts->cc.private_fields);
     drop_fields(record->fields, facts->cc.no_cache_fields);
     if (*record->vary) {
@@ -235,38 +282,80 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, const rp_respo
     record->fields = fields;
 }
 
-int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup)
+/* What has been confirmed by rq->response, of which fresh are the facts: its fields and times. */
+static void freshen(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc, const rp_response_facts_t *fresh)
 {
     rp_record_t *record = &lookup->record;
+    rp_response_facts_t stored;
+
+    rp_freshen_fields(record->fields, rq->response.fields);
+    rp_policy_response(rq, record->status, record->fields);
+    rp_response_facts(rq->r->pool, &stored, record->status, rp_policy_heeded(rq, record->fields), fresh->request_time,
+                      fresh->response_time);
+    stored.age = fresh->age;
+    rp_policy_facts(rq, &stored);
+    date_record(record, &stored);
+    freshen_stored(rq, lookup, &stored, request_cc);
+}
+
+static void read_both(rp_request_t *rq, const rp_record_t *record, rp_response_facts_t *stored, rp_response_facts_t *fresh)
+{
+    add_date(rq);
+    read_facts(rq, rq->response.status, rq->response.fields, fresh);
+    rp_response_facts(rq->r->pool, stored, record->status, record->fields, record->request_time, record->response_time);
+}
+
+int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc)
+{
     rp_response_facts_t fresh, stored;
 
-    add_date(rq);
-    read_facts(rq, rq->response.status, rq->response.fields, &fresh);
-    rp_response_facts(rq->r->pool, &stored, record->status, record->fields, record->request_time, record->response_time);
+    read_both(rq, &lookup->record, &stored, &fresh);
     if (!rp_304_is_of(&stored, &fresh)) {
         return 0;
     }
-    rp_freshen_fields(record->fields, rq->response.fields);
-    rp_policy_response(rq, record->status, record->fields);
-    rp_response_facts(rq->r->pool, &stored, record->status, rp_policy_heeded(rq, record->fields), fresh.request_time,
-                      fresh.response_time);
-    stored.age = fresh.age;
-    rp_policy_facts(rq, &stored);
-    date_record(record, &stored);
-    freshen_stored(rq, lookup, &stored);
+    freshen(rq, lookup, request_cc, &fresh);
     return 1;
+}
+
+void rp_save_head(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc)
+{
+    rp_record_t *record = &lookup->record;
+    const char *length = apr_table_get(rq->response.fields, "Content-Length");
+    rp_response_facts_t fresh, stored;
+
+    read_both(rq, record, &stored, &fresh);
+    if (rp_head_is_of(&stored, &fresh)
+        && (!length || !strcmp(length, apr_off_t_toa(rq->r->pool, (apr_off_t)lookup->entry.body_len)))) {
+        freshen(rq, lookup, request_cc, &fresh);
+        return;
+    }
+    record->lifetime = 0;
+    lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(rq, &stored, record));
+}
+
+/* @param count  what was removed is added to it */
+static void invalidate(rp_store_t *store, const char *key_text, apr_uint64_t *count)
+{
+    unsigned char key[RP_KEY_LEN];
+    apr_uint64_t removed = 0;
+
+    if (key_text) {
+        rp_cache_hash(key_text, NULL, key);
+        store->ops->remove_primary(store, key, &removed);
+        *count += removed;
+    }
 }
 
 void rp_save_invalidate(rp_request_t *rq, rp_store_t *store)
 {
-    unsigned char key[RP_KEY_LEN];
     apr_uint64_t count = 0;
 
     if (rq->response.status < 200 || rq->response.status >= 400) {
         return;
     }
-    rp_cache_hash(rp_cache_key(rq), NULL, key);
-    store->ops->remove_primary(store, key, &count);
+    invalidate(store, rp_cache_key(rq), &count);
+    invalidate(store, referred_key(rq, "Location"), &count);
+    invalidate(store, referred_key(rq, "Content-Location"), &count);
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0202) "%s made %" APR_UINT64_T_FMT " stored responses invalid",
                   rq->method, count);
 }

@@ -23,7 +23,7 @@ typedef struct rp_save_t {
 } rp_save_t;
 
 /**
- * May rq->response be stored under the request's URL?  Then begin to.
+ * May rq->response, to a GET or a POST, be stored under the request's URL?  Then begin to.
  * @return the tee for rp_relay(), or NULL when it is not stored
  */
 const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save);
@@ -33,9 +33,18 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
  * When it says that the response is to be stored no more, the entry goes; this client still gets it.
  * @return 0 when the 304 is not about this entry
  */
-int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup);
+int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc);
 
-/** A successful unsafe request makes what is stored for its URL doubtful: remove it (RFC 9111 §4.4). */
+/**
+ * A 200 to a HEAD has come for what is stored: when it speaks of the same response, freshen that, else let it be stale
+ * (RFC 9111 §4.3.5).  Uses up lookup->record.
+ */
+void rp_save_head(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc);
+
+/**
+ * A successful unsafe request makes doubtful what is stored for its URL, and for those of this host that Location and
+ * Content-Location name: remove it (RFC 9111 §4.4).
+ */
 void rp_save_invalidate(rp_request_t *rq, rp_store_t *store);
 
 #endif

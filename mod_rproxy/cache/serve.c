@@ -28,25 +28,41 @@ static int is_safe(const request_rec *r)
            || !strcmp(r->method, "QUERY") || !strcmp(r->method, "PROPFIND") || !strcmp(r->method, "REPORT");
 }
 
+/* The response to a POST may be what a GET would get (RFC 9110 §9.3.3): store it then. */
+static const rp_tee_t *save_for_get(rp_request_t *rq, rp_store_t *store, rp_save_t *save)
+{
+    rp_lookup_t lookup = { .store = store };
+    rp_cc_t request_cc;
+
+    if (rq->r->method_number != M_POST || rq->is_part || !apr_table_get(rq->response.fields, "Content-Location")) {
+        return NULL;
+    }
+    lookup.key_text = rp_cache_key(rq);
+    rp_cc_parse(rq->r->pool, &request_cc, apr_table_getm(rq->r->pool, rq->r->headers_in, "Cache-Control"));
+    rp_policy_request(rq);
+    return rq->policy.bypass ? NULL : rp_save_begin(rq, &lookup, &request_cc, save);
+}
+
 /* The backend's answer as it is. With a cache on, fwd says why it had no part in it. */
 static int pass_through(rp_request_t *rq, const char *fwd)
 {
     rp_store_t *store = fwd ? rp_local_store() : NULL;
     int status = rp_fetch_fields(rq);
+    const rp_tee_t *tee = NULL;
+    rp_save_t save;
 
     if (status == OK) {
         status = rp_fetch(rq);
     }
-    if (fwd) {
-        rp_cache_status(rq, status == OK ? rq->response.fields : NULL, "bypass", fwd);
-    }
-    if (status != OK) {
-        return status;
-    }
-    if (store && !is_safe(rq->r)) {
+    if (status == OK && store && !is_safe(rq->r)) {
         rp_save_invalidate(rq, store);
+        tee = save_for_get(rq, store, &save);
     }
-    return rp_answer_fetched(rq, NULL, 0);
+    if (fwd) {
+        rp_cache_status(rq, status == OK ? rq->response.fields : NULL, "bypass",
+                        tee ? apr_pstrcat(rq->r->pool, fwd, "; stored", NULL) : fwd);
+    }
+    return status == OK ? rp_answer_fetched(rq, tee, 0) : status;
 }
 
 /* Why a request is none of the cache's business, as Cache-Status says it; NULL when it is. */
@@ -190,7 +206,7 @@ static int fetch_and_store(rp_request_t *rq, rp_lookup_t *lookup, const decision
     }
     status = rp_fetch(rq);
     if (status == OK && asked && rq->response.status == HTTP_NOT_MODIFIED) {
-        if (rp_save_freshened(rq, lookup)) {
+        if (rp_save_freshened(rq, lookup, &d->request_cc)) {
             return answer_revalidated(rq, lookup, fwd);
         }
         rp_finish_exchange(rq);
@@ -200,6 +216,9 @@ static int fetch_and_store(rp_request_t *rq, rp_lookup_t *lookup, const decision
     if (status != OK) {
         rp_cache_status(rq, NULL, "miss", apr_psprintf(rq->r->pool, "fwd=%s", fwd));
         return status;
+    }
+    if (rq->r->header_only && lookup->found == RP_FOUND && rq->response.status == HTTP_OK) {
+        rp_save_head(rq, lookup, &d->request_cc);
     }
     came = rq->response.status;
     if (completing) {

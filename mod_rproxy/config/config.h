@@ -79,6 +79,8 @@ typedef enum rp_client_cert_e {
 /** What may be stored beyond what RFC 9111 allows by itself: bits for RProxyCacheAllow. */
 #define RP_ALLOW_AUTHORIZATION 1
 #define RP_ALLOW_SET_COOKIE 2
+#define RP_ALLOW_SHARED_COOKIE 4
+#define RP_DEFAULT_ALLOW RP_ALLOW_SHARED_COOKIE
 
 /** Lifetimes by status: an entry of fresh= in RProxyCacheRule. */
 typedef struct rp_fresh_t {

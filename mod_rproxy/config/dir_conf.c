@@ -126,10 +126,13 @@ const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const 
         else if (!strcasecmp(argv[i], "set-cookie")) {
             conf->cache_allow |= RP_ALLOW_SET_COOKIE;
         }
+        else if (!strcasecmp(argv[i], "shared-cookie")) {
+            conf->cache_allow |= RP_ALLOW_SHARED_COOKIE;
+        }
         else if (strcasecmp(argv[i], "none") || argc > 1) {
-            return apr_psprintf(cmd->pool, "RProxyCacheAllow %s: write none, or one or both of authorization and "
-                                "set-cookie", argv[i]);
+            return apr_psprintf(cmd->pool, "RProxyCacheAllow %s: write none, or some of authorization, "
+                                "shared-cookie and set-cookie", argv[i]);
         }
     }
-    return argc ? NULL : "RProxyCacheAllow: write none, or one or both of authorization and set-cookie";
+    return argc ? NULL : "RProxyCacheAllow: write none, or some of authorization, shared-cookie and set-cookie";
 }

@@ -200,18 +200,22 @@ int rp_304_is_of(const rp_response_facts_t *stored, const rp_response_facts_t *f
            || fresh->last_modified == stored->last_modified;
 }
 
+int rp_head_is_of(const rp_response_facts_t *stored, const rp_response_facts_t *fresh)
+{
+    return (!fresh->etag || rp_etag_weak_eq(stored->etag, fresh->etag))
+           && (fresh->last_modified == RP_NO_TIME || fresh->last_modified == stored->last_modified);
+}
+
 static int is_kept(const char *name)
 {
     static const char *const kept[] = {
         /* they describe the stored body, and a 304 has none */
-        "Content-Length", "Content-Encoding", "Content-Type", "Content-Range",
+        "Content-Length", "Content-Encoding", "Content-Range", "Content-MD5", "Content-Digest", "Repr-Digest", "Digest",
         /* the rule for it is is_better_etag */
         "ETag",
         /* of one hop */
         "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization",
         "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
-        /* for the client whose request was forwarded, not for those that are served from the store */
-        "Set-Cookie", "Set-Cookie2",
     };
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
         if (strcasecmp(name, kept[i]) == 0) {

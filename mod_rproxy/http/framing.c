@@ -10,6 +10,7 @@ typedef struct told_t {
     int has_length;
     uint64_t length;
     int chunked;
+    int coded; /* by a transfer coding that nobody knows */
     int close;
     int keep_alive;
 } told_t;
@@ -40,13 +41,40 @@ static const char *read_length(told_t *told, rp_str_t value)
     }
 }
 
+/**
+ * A coding that nobody knows ends with the connection (RFC 9112 §6.3).  It must not be one that is known, whose bytes
+ * would reach the client undecoded, nor look like "chunked" to somebody else.
+ */
+static int is_unknown_coding(rp_str_t value)
+{
+    static const char *const known[] = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"};
+    if (!rp_is_token(value)) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (rp_str_is(value, known[i])) {
+            return 0;
+        }
+    }
+    for (size_t i = 0; i + 5 <= value.len; i++) {
+        if (rp_str_caseeq((rp_str_t){value.ptr + i, 5}, RP_STR("chunk"))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static const char *read_transfer_encoding(told_t *told, rp_str_t value)
 {
-    if (told->chunked || !rp_str_caseeq(value, RP_STR("chunked"))) {
-        return "Transfer-Encoding is not exactly one \"chunked\"";
+    if (!told->chunked && !told->coded && rp_str_caseeq(value, RP_STR("chunked"))) {
+        told->chunked = 1;
+        return NULL;
     }
-    told->chunked = 1;
-    return NULL;
+    if (!told->chunked && !told->coded && is_unknown_coding(value)) {
+        told->coded = 1;
+        return NULL;
+    }
+    return "Transfer-Encoding is not exactly one \"chunked\"";
 }
 
 static void read_connection(told_t *told, rp_str_t value)
@@ -107,10 +135,10 @@ int rp_response_framing(rp_framing_t *out, const rp_head_t *head, int to_head)
     if (error) {
         return refuse(out, error);
     }
-    if (told.chunked && told.has_length) {
+    if ((told.chunked || told.coded) && told.has_length) {
         return refuse(out, "Transfer-Encoding together with Content-Length");
     }
-    if (told.chunked && head->minor == 0) {
+    if ((told.chunked || told.coded) && head->minor == 0) {
         return refuse(out, "Transfer-Encoding in an HTTP/1.0 response");
     }
     out->reusable = !told.close && (head->minor > 0 || told.keep_alive);
@@ -119,7 +147,7 @@ int rp_response_framing(rp_framing_t *out, const rp_head_t *head, int to_head)
     if (informational || head->status == 204) {
         /* These have no body whatever their fields say; one that announces a body may well send it, and the
          * next exchange would read it as its own response. */
-        if (head->status == 101 || told.chunked || told.length > 0) {
+        if (head->status == 101 || told.chunked || told.coded || told.length > 0) {
             out->reusable = 0;
         }
         return 1;

@@ -17,7 +17,8 @@ static rp_secs_t as_delta(rp_secs_t seconds)
 /* ------------------------------------------------------------------ facts */
 
 /**
- * Age has one value; of several the first counts, and one that is no number counts as absent (RFC 9111 §5.1).
+ * Age has one value; of several the first counts, and one that is no number counts as absent (RFC 9111 §5.1).  What has
+ * become a parameter on the way is not part of the number: better too old than forgotten.
  */
 static rp_secs_t age_of(const apr_table_t *fields)
 {
@@ -26,9 +27,10 @@ static rp_secs_t age_of(const apr_table_t *fields)
         return 0;
     }
     rp_str_t list = {value, strlen(value)};
-    rp_str_t first;
+    rp_str_t first, number, unused;
     uint64_t seconds;
-    if (!rp_list_next(&list, &first) || !rp_parse_uint(first, RP_MAX_DELTA, &seconds)) {
+    if (!rp_list_next(&list, &first) || !rp_param_next(&first, &number, &unused)
+        || !rp_parse_uint(number, RP_MAX_DELTA, &seconds)) {
         return 0;
     }
     return (rp_secs_t)seconds;
@@ -133,17 +135,30 @@ static int may_share_authorized(const rp_cc_t *cc)
     return cc->public_ || cc->must_revalidate || cc->s_maxage != RP_NO_TIME;
 }
 
-/** An explicit lifetime, be it 0. */
-static int has_explicit_freshness(const rp_response_facts_t *facts)
+int rp_has_explicit_freshness(const rp_response_facts_t *facts)
 {
     return facts->cc.s_maxage != RP_NO_TIME || facts->cc.max_age != RP_NO_TIME
            || facts->expires != RP_NO_TIME;
 }
 
+int rp_cookie_is_shared(const rp_response_facts_t *facts, int had)
+{
+    if (facts->cc.public_ || facts->cc.s_maxage != RP_NO_TIME) {
+        return 1;
+    }
+    /* A cookie that answers a cookie is somebody's session. */
+    return !(had & RP_HAD_COOKIE) && rp_has_explicit_freshness(facts);
+}
+
+static int may_store_cookie(const rp_response_facts_t *facts, rp_cookies_e allowed, int had)
+{
+    return allowed == RP_COOKIES_ALWAYS || (allowed == RP_COOKIES_EXPLICIT && rp_cookie_is_shared(facts, had));
+}
+
 /** The last condition of RFC 9111 §3: something says that caches may keep it. */
 static int has_leave(const rp_response_facts_t *facts)
 {
-    return has_explicit_freshness(facts) || facts->cc.public_ || rp_status_is_heuristic(facts->status);
+    return rp_has_explicit_freshness(facts) || facts->cc.public_ || rp_status_is_heuristic(facts->status);
 }
 
 /** Could it ever be used, fresh, stale or validated?  If not, storing it is wasted work. */
@@ -160,14 +175,14 @@ static int is_of_use(const rp_response_facts_t *facts)
 }
 
 const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rules_t *rules,
-                            const char *method, const rp_cc_t *request_cc, int authorization)
+                            const char *method, const rp_cc_t *request_cc, int had)
 {
     const rp_cc_t *cc = &facts->cc;
 
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         return "method";
     }
-    if (facts->status == 206 || facts->has_content_range) {
+    if (facts->status == 206) {
         return "partial";
     }
     if (is_about_exchange(facts->status) || (cc->must_understand && !is_understood(facts->status))) {
@@ -179,10 +194,10 @@ const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rul
     if (cc->private_) {
         return "private";
     }
-    if (authorization && !rules->allow_authorization && !may_share_authorized(cc)) {
+    if ((had & RP_HAD_AUTHORIZATION) && !rules->allow_authorization && !may_share_authorized(cc)) {
         return "authorization";
     }
-    if (facts->has_set_cookie && !rules->allow_set_cookie) {
+    if (facts->has_set_cookie && !may_store_cookie(facts, rules->set_cookie, had)) {
         return "set-cookie";
     }
     if (rp_vary_is_star(facts->vary)) {

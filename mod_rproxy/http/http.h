@@ -137,9 +137,10 @@ typedef struct rp_framing_t {
 } rp_framing_t;
 
 /**
- * How long the response's body is (RFC 9112 §6.3).  Conflicting or malformed Content-Length (a list of equal
+ * How long the response's body is (RFC 9112 §6.3).  An unknown transfer coding ends with the connection, and its
+ * bytes are passed on as they are.  Conflicting or malformed Content-Length (a list of equal
  * values is folded into one), Transfer-Encoding together with Content-Length, Transfer-Encoding in HTTP/1.0,
- * a Transfer-Encoding other than exactly one "chunked" are refused, also where there is no body: what cannot be framed
+ * a Transfer-Encoding other than exactly one "chunked" or one unknown coding are refused, also where there is no body: what cannot be framed
  * with certainty could be another response's bytes.  A 101, and a 1xx or 204 that announces a body, is not reusable.
  * What is passed on gets its Content-Length from ->length, not from the field's text, which may be "5, 5".
  * @param to_head  the request was HEAD
@@ -255,6 +256,13 @@ const char *rp_map_refresh(apr_pool_t *p, const rp_mapping_t *m, const char *val
  */
 const char *rp_map_cookie(apr_pool_t *p, const rp_mapping_t *m, const char *value);
 
+/**
+ * The path and query on scheme and host that a reference in a response for base (path and query there) leads to
+ * (RFC 3986 §5.2), without fragment; in p.  NULL when it leads to another origin, or cannot be read with certainty.
+ */
+const char *rp_reference_target(apr_pool_t *p, const char *scheme, const char *host, const char *base,
+                                const char *reference);
+
 /* ------------------------------------------------------------------ forwarded.c: RFC 7239, Via */
 
 typedef struct rp_forwarded_t {
@@ -339,23 +347,43 @@ typedef struct rp_response_facts_t {
 void rp_response_facts(apr_pool_t *p, rp_response_facts_t *facts, int status, const apr_table_t *fields,
                        rp_secs_t request_time, rp_secs_t response_time);
 
+/** Which responses with Set-Cookie are stored; each is given to everybody, cookie included (RFC 9111 §7.3). */
+typedef enum rp_cookies_e {
+    RP_COOKIES_NEVER,
+    RP_COOKIES_EXPLICIT, /* those that the backend made for sharing: see rp_not_storable() */
+    RP_COOKIES_ALWAYS
+} rp_cookies_e;
+
 /** What an operator may change about storing. */
 typedef struct rp_store_rules_t {
     int allow_authorization; /* store responses to requests with Authorization without the leave of RFC 9111 §3.5 */
-    int allow_set_cookie;
+    rp_cookies_e set_cookie;
 } rp_store_rules_t;
+
+/** What a request had that may make a response one user's own. */
+#define RP_HAD_AUTHORIZATION 1
+#define RP_HAD_COOKIE 2
 
 /**
  * May a shared cache store this response (RFC 9111 §3)?
  * @param method         "GET" or "HEAD": any other is no
  * @param request_cc     the request's directives (no-store)
- * @param authorization  the request had an Authorization field
+ * @param had            what the request had: RP_HAD_AUTHORIZATION, RP_HAD_COOKIE
  * @return NULL when it may, else a static word why not: "method", "status", "no-store", "private", "authorization",
  *         "set-cookie", "vary-star", "partial", "no-freshness" (no leave by RFC 9111 §3, or never usable: no time in
  *         which it is fresh or may be served stale, and no validator to ask with)
  */
 const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rules_t *rules, const char *method,
-                            const rp_cc_t *request_cc, int authorization);
+                            const rp_cc_t *request_cc, int had);
+
+/**
+ * Is a response made for being shared although it sets a cookie: public, s-maxage, or, for a request without cookies,
+ * any explicit freshness?  One with neither may be fresh by heuristics only, and its cookie is meant for one client.
+ */
+int rp_cookie_is_shared(const rp_response_facts_t *facts, int had);
+
+/** Does the response say how long it is fresh (s-maxage, max-age, Expires), be it 0? */
+int rp_has_explicit_freshness(const rp_response_facts_t *facts);
 
 /** Nonzero when a status may be stored by heuristic freshness (RFC 9110 §15.1). */
 int rp_status_is_heuristic(int status);
@@ -420,10 +448,14 @@ int rp_if_range_ok(const apr_table_t *request, const char *etag, rp_secs_t last_
  */
 int rp_304_is_of(const rp_response_facts_t *stored, const rp_response_facts_t *fresh);
 
+/** The same for a 200 to a HEAD, whose validators must all be the stored response's (RFC 9111 §4.3.5). */
+int rp_head_is_of(const rp_response_facts_t *stored, const rp_response_facts_t *fresh);
+
 /**
  * Freshen stored fields with those of a 304 (RFC 9111 §3.2): every field of fresh replaces all of its namesakes in
- * stored, except Content-Length, Content-Encoding, Content-Type, Content-Range, hop-by-hop fields, ETag (a weaker one)
- * and Set-Cookie, which is meant for one client.  A stored Age goes, because it counted from the old answer.
+ * stored, except what the stored body's integrity depends on (Content-Length, Content-Encoding, Content-Range,
+ * Content-MD5, digests), hop-by-hop fields and ETag (a weaker one).  A stored Age goes, because it counted from the old
+ * answer.
  */
 void rp_freshen_fields(apr_table_t *stored, const apr_table_t *fresh);
 
@@ -502,7 +534,8 @@ const char *rp_vary_names(apr_pool_t *p, const char *vary);
 
 /**
  * The part of a request that Vary names make a key of: for each name its normalised values (all lines joined, white
- * space around commas removed, language tags and codings in lower case, absent distinct from empty), in a form in
+ * space around commas removed, Accept-Language, -Encoding and -Charset in lower case and without an order, absent distinct
+ * from empty), in a form in
  * which no two different selections are alike.
  * @param names  from rp_vary_names, neither NULL nor "*"
  */

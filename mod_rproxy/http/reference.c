@@ -209,3 +209,76 @@ const char *rp_map_cookie(apr_pool_t *p, const rp_mapping_t *m, const char *valu
     }
     return changed ? out : value;
 }
+
+/* ------------------------------------------------------------------ resolving */
+
+/** Remove dot segments in place (RFC 3986 §5.2.4); path begins with a slash. */
+static void remove_dots(char *path)
+{
+    char *to = path;
+    for (const char *from = path; *from;) {
+        size_t n = 1 + strcspn(from + 1, "/");
+        int dots = n == 2 && from[1] == '.' ? 1 : n == 3 && from[1] == '.' && from[2] == '.' ? 2 : 0;
+        if (dots == 2) {
+            while (to > path && *--to != '/') {
+            }
+        }
+        if (dots == 0) {
+            memmove(to, from, n);
+            to += n;
+        }
+        else if (from[n] == '\0') {
+            *to++ = '/';
+        }
+        from += n;
+    }
+    *to = '\0';
+}
+
+/** Does a reference begin with a scheme?  Then its length without the colon, else 0. */
+static size_t scheme_length(const char *reference)
+{
+    size_t n = strcspn(reference, ":/?#");
+    return reference[n] == ':' ? n : 0;
+}
+
+const char *rp_reference_target(apr_pool_t *p, const char *scheme, const char *host, const char *base,
+                                const char *reference)
+{
+    size_t n = scheme_length(reference);
+    size_t base_path = strcspn(base, "?#");
+    for (const char *c = reference; *c; c++) {
+        if ((unsigned char)*c <= ' ' || *c == 0x7f || *c == '\\') {
+            return NULL;
+        }
+    }
+    if (*base != '/' || (n && (strncmp(reference + n, "://", 3) != 0 || !rp_str_is((rp_str_t){reference, n}, scheme)))) {
+        return NULL;
+    }
+    reference += n ? n + 1 : 0;
+    int absolute = strncmp(reference, "//", 2) == 0;
+    if (absolute) {
+        rp_str_t authority = {reference + 2, strcspn(reference + 2, "/?#")};
+        if (!is_same_authority(authority, str(scheme), host, str(scheme))) {
+            return NULL;
+        }
+        reference = authority.ptr + authority.len;
+    }
+    size_t path = strcspn(reference, "?#");
+    size_t query = path + strcspn(reference + path, "#");
+    const char *end = apr_pstrmemdup(p, reference + path, query - path);
+    if (path == 0) {
+        /* Nothing but a query, or nothing at all. */
+        return absolute ? apr_pstrcat(p, "/", end, NULL)
+             : *end     ? apr_pstrcat(p, apr_pstrmemdup(p, base, base_path), end, NULL)
+                        : apr_pstrmemdup(p, base, strcspn(base, "#"));
+    }
+    size_t folder = base_path;
+    while (folder > 0 && base[folder - 1] != '/') {
+        folder--;
+    }
+    char *whole = apr_pstrcat(p, *reference == '/' ? "" : apr_pstrmemdup(p, base, folder),
+                              apr_pstrmemdup(p, reference, path), NULL);
+    remove_dots(whole);
+    return apr_pstrcat(p, whole, end, NULL);
+}

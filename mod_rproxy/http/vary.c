@@ -71,11 +71,12 @@ const char *rp_vary_names(apr_pool_t *p, const char *vary)
  * followed by a space, with which no name begins.
  *
  * Normalisation goes only as far as the fields' definitions allow (RFC 9111 §4.1).  Empty list members stay,
- * because a field that Vary names need not be a list.  The order of languages stays, because servers may take
- * it for the client's preference (RFC 9110 §12.5.4).
+ * because a field that Vary names need not be a list.  Only where RFC 9110 §12.5 says what members mean, and gives
+ * their order no meaning, they are sorted: quality values tell what the client prefers.
  */
 
 typedef struct writer_t {
+    apr_pool_t *p;
     char *at;
     int quoted; /* inside a quoted-string, where white space and commas are text */
 } writer_t;
@@ -88,8 +89,8 @@ static void put(writer_t *w, char c)
     }
 }
 
-/** Fields whose members are tokens and ranges that ignore case (RFC 9110 §8.4.1, §12.5.2-4). */
-static int ignores_case(rp_str_t name)
+/** Fields of tokens and ranges that ignore case, in any order (RFC 9110 §8.4.1, §12.5.2-4). */
+static int is_preference(rp_str_t name)
 {
     return rp_str_is(name, "accept-encoding") || rp_str_is(name, "accept-language")
            || rp_str_is(name, "accept-charset");
@@ -107,7 +108,7 @@ static size_t blanks_from(rp_str_t s, size_t i)
 /**
  * Write one line of a field without the white space around it and around the commas that separate members.
  */
-static void put_value(writer_t *w, rp_str_t value, int lower)
+static void put_value(writer_t *w, rp_str_t value)
 {
     int after_comma = 0;
     int escaped = 0;
@@ -121,7 +122,7 @@ static void put_value(writer_t *w, rp_str_t value, int lower)
             }
         }
         char c = value.ptr[i];
-        put(w, lower ? rp_byte_lower(c) : c);
+        put(w, c);
         after_comma = c == ',' && !w->quoted;
         if (c == '"' && !escaped) {
             w->quoted = !w->quoted;
@@ -135,19 +136,98 @@ static int is_named(const apr_table_entry_t *line, rp_str_t name)
     return rp_str_is(name, line->key);
 }
 
-static void put_field(writer_t *w, rp_str_t name, const apr_table_entry_t *lines, int n)
+/** Does a weight say what goes without saying: "q=1", "Q=1.00"? */
+static int is_full_weight(rp_str_t name, rp_str_t value)
+{
+    if (!rp_str_is(name, "q") || value.len == 0 || value.len > 5 || value.ptr[0] != '1') {
+        return 0;
+    }
+    for (size_t i = 1; i < value.len; i++) {
+        if (value.ptr[i] != (i == 1 ? '.' : '0')) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/** One member of a preference, lower case, its parts without white space, in p. */
+static char *normal_member(apr_pool_t *p, rp_str_t member)
+{
+    char *copy = apr_palloc(p, member.len + 1), *to = copy;
+    rp_str_t name, value;
+    while (rp_param_next(&member, &name, &value)) {
+        if (to > copy && is_full_weight(name, value)) {
+            continue;
+        }
+        if (to > copy) {
+            *to++ = ';';
+        }
+        to = mempcpy(to, name.ptr, name.len);
+        if (value.ptr) {
+            *to++ = '=';
+            to = mempcpy(to, value.ptr, value.len);
+        }
+    }
+    *to = '\0';
+    for (to = copy; *to; to++) {
+        *to = rp_byte_lower(*to);
+    }
+    return copy;
+}
+
+/** All lines of a preference as one sorted list. */
+static void put_preference(writer_t *w, rp_str_t name, const apr_table_entry_t *lines, int n)
+{
+    apr_array_header_t *members = apr_array_make(w->p, 8, sizeof(char *));
+    int present = 0;
+    for (int i = 0; i < n; i++) {
+        if (is_named(&lines[i], name)) {
+            rp_str_t list = slice(lines[i].val);
+            rp_str_t member;
+            present = 1;
+            while (rp_list_next(&list, &member)) {
+                APR_ARRAY_PUSH(members, char *) = normal_member(w->p, member);
+            }
+        }
+    }
+    if (members->nelts > 0) {
+        qsort(members->elts, (size_t)members->nelts, sizeof(char *), compare_names);
+    }
+    if (present) {
+        w->at = stpcpy(w->at, ": ");
+    }
+    for (int i = 0; i < members->nelts; i++) {
+        if (i > 0) {
+            put(w, ',');
+        }
+        for (const char *c = APR_ARRAY_IDX(members, i, char *); *c; c++) {
+            put(w, *c);
+        }
+    }
+}
+
+static void put_lines(writer_t *w, rp_str_t name, const apr_table_entry_t *lines, int n)
 {
     const char *before = ": ";
-    int lower = ignores_case(name);
-    memcpy(w->at, name.ptr, name.len);
-    w->at += name.len;
-    w->quoted = 0;
     for (int i = 0; i < n; i++) {
         if (is_named(&lines[i], name)) {
             w->at = stpcpy(w->at, before);
-            put_value(w, slice(lines[i].val), lower);
+            put_value(w, slice(lines[i].val));
             before = ",";
         }
+    }
+}
+
+static void put_field(writer_t *w, rp_str_t name, const apr_table_entry_t *lines, int n)
+{
+    memcpy(w->at, name.ptr, name.len);
+    w->at += name.len;
+    w->quoted = 0;
+    if (is_preference(name)) {
+        put_preference(w, name, lines, n);
+    }
+    else {
+        put_lines(w, name, lines, n);
     }
     *w->at++ = '\n';
 }
@@ -175,7 +255,7 @@ const char *rp_vary_selection(apr_pool_t *p, const char *names, const apr_table_
         bytes += most_bytes(name, lines, fields->nelts);
     }
     char *text = apr_palloc(p, bytes);
-    writer_t w = {text, 0};
+    writer_t w = {p, text, 0};
     for (rp_str_t list = slice(names); rp_list_next(&list, &name);) {
         put_field(&w, name, lines, fields->nelts);
     }

@@ -215,6 +215,22 @@ static void check_references(const char *text)
     }
 }
 
+/** What a reference leads to is a path on the same host that does not climb, whatever it leads from. */
+static void check_resolved(const char *text)
+{
+    const char *target = rp_reference_target(pool, "http", "s", "/a/b?c", text);
+    if (!target) {
+        return;
+    }
+    CHECK(*target == '/' && !strchr(target, '#'));
+    const char *path = apr_pstrmemdup(pool, target, strcspn(target, "?"));
+    if (*text && !strchr("?#", *text)) {
+        CHECK(!strstr(path, "/../") && !strstr(path, "/./"));
+    }
+    const char *again = rp_reference_target(pool, "http", "s", "/", apr_pstrcat(pool, "//s", target, NULL));
+    CHECK(again && strcmp(again, target) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > MAX_SIZE) {
@@ -232,6 +248,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_target(text, 1);
     }
     check_references(text);
+    check_resolved(text);
 
     free(text);
     apr_pool_clear(pool);

@@ -37,6 +37,10 @@ static const struct {
     {"1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n", 0, RP_BODY_CHUNKED, 0, 1},
     {"1 200 OK\r\n", 0, RP_BODY_UNTIL_CLOSE, 0, 0},
     {"0 200 OK\r\n", 0, RP_BODY_UNTIL_CLOSE, 0, 0},
+    /* Nobody knows the coding: rule 4.2. */
+    {"1 200 OK\r\nTransfer-Encoding: frobnicate\r\n", 0, RP_BODY_UNTIL_CLOSE, 0, 0},
+    {"1 200 OK\r\nTransfer-Encoding: identity\r\n", 0, RP_BODY_UNTIL_CLOSE, 0, 0},
+    {"1 200 OK\r\nTransfer-Encoding: frobnicate\r\n", 1, RP_BODY_NONE, 0, 1},
     /* Persistence, RFC 9112 §9.3. */
     {"1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n", 0, RP_BODY_LENGTH, 5, 0},
     {"1 200 OK\r\nContent-Length: 5\r\nConnection: x, Close\r\n", 0, RP_BODY_LENGTH, 5, 0},
@@ -107,7 +111,10 @@ static void what_cannot_be_framed_with_certainty_is_refused(void **state)
         "1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n",
         "0 200 OK\r\nTransfer-Encoding: chunked\r\n",
         "1 200 OK\r\nTransfer-Encoding:\r\n",
-        "1 200 OK\r\nTransfer-Encoding: identity\r\n",
+        "0 200 OK\r\nTransfer-Encoding: frobnicate\r\n",
+        "1 200 OK\r\nTransfer-Encoding: frobnicate\r\nContent-Length: 5\r\n",
+        "1 200 OK\r\nTransfer-Encoding: frobnicate\r\nTransfer-Encoding: chunked\r\n",
+        "1 200 OK\r\nTransfer-Encoding: frobnicate, chunked\r\n",
         "1 200 OK\r\nTransfer-Encoding: gzip\r\n",
         "1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n",
         "1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n",

@@ -58,6 +58,7 @@ static void a_response_is_stored_when_rfc_9111_lets_a_shared_cache(void **state)
         {200, "Cache-Control: private=\"Set-Cookie\", max-age=60", NULL},
         {200, "Cache-Control: no-cache=\"X\", max-age=60", NULL},
         {200, "Cache-Control: max-age=60\nPragma: no-cache", NULL},
+        {200, "Cache-Control: max-age=60\nContent-Range: bytes 0-4/10", NULL},
         {200, "Cache-Control: no-store, must-understand, max-age=60", NULL},
         /* nothing says for how long, and there is nothing to ask with */
         {200, "", "no-freshness"},
@@ -78,13 +79,11 @@ static void a_response_is_stored_when_rfc_9111_lets_a_shared_cache(void **state)
         {200, "Cache-Control: private, max-age=60", "private"},
         {200, "Cache-Control: private=\"\", max-age=60", "private"},
         {200, "Cache-Control: private, public, s-maxage=60", "private"},
-        {200, "Cache-Control: max-age=60\nSet-Cookie: a=b", "set-cookie"},
         {200, "Cache-Control: max-age=60\nVary: *", "vary-star"},
         {200, "Cache-Control: max-age=60\nVary: Foo, *", "vary-star"},
         {200, "Cache-Control: max-age=60\nVary: \nVary: *", "vary-star"},
         {206, "Cache-Control: max-age=60\nContent-Range: bytes 0-4/10", "partial"},
         {206, "Cache-Control: max-age=60", "partial"},
-        {200, "Cache-Control: max-age=60\nContent-Range: bytes 0-4/10", "partial"},
     };
     assert_storing(cases, COUNT(cases), "GET", NULL, 0);
     assert_storing(cases, COUNT(cases), "HEAD", "no-cache", 0);
@@ -179,14 +178,50 @@ static void authorized_requests_need_the_leave_of_the_response(void **state)
         {200, "Cache-Control: s-maxage=3600", NULL},
         {200, "Cache-Control: s-maxage=3600, private", "private"},
     };
-    assert_storing(cases, COUNT(cases), "GET", NULL, 1);
+    assert_storing(cases, COUNT(cases), "GET", NULL, RP_HAD_AUTHORIZATION);
+}
+
+static int differ(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+/** Stored with RP_COOKIES_EXPLICIT, for a request without and with a cookie? */
+static void a_cookie_is_shared_when_the_backend_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields;
+        const char *without;
+        const char *with;
+    } cases[] = {
+        {"Cache-Control: max-age=60", NULL, "set-cookie"},
+        {"Expires: @60", NULL, "set-cookie"},
+        {"Cache-Control: public, max-age=60", NULL, NULL},
+        {"Cache-Control: s-maxage=60", NULL, NULL},
+        {"Last-Modified: @-1000", "set-cookie", "set-cookie"},
+        {"ETag: \"a\"", "set-cookie", "set-cookie"},
+        {"Cache-Control: private, s-maxage=60", "private", "private"},
+    };
+    const rp_store_rules_t rules = {.set_cookie = RP_COOKIES_EXPLICIT};
+    const rp_store_rules_t never = {.set_cookie = RP_COOKIES_NEVER};
+    rp_cc_t none = directives(NULL);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        rp_response_facts_t f = response(200, apr_pstrcat(pool, cases[i].fields, "\nSet-Cookie: a=b", NULL));
+        const char *without = rp_not_storable(&f, &rules, "GET", &none, 0);
+        const char *with = rp_not_storable(&f, &rules, "GET", &none, RP_HAD_COOKIE);
+        if (differ(without, cases[i].without) || differ(with, cases[i].with)) {
+            fail_msg("%s: %s, %s", cases[i].fields, without, with);
+        }
+        assert_non_null(rp_not_storable(&f, &never, "GET", &none, 0));
+    }
 }
 
 static void an_operator_may_allow_authorization_and_cookies(void **state)
 {
     (void)state;
     const rp_store_rules_t allow_authorization = {.allow_authorization = 1};
-    const rp_store_rules_t allow_set_cookie = {.allow_set_cookie = 1};
+    const rp_store_rules_t allow_set_cookie = {.set_cookie = RP_COOKIES_ALWAYS};
     rp_cc_t none = directives(NULL);
     rp_response_facts_t f = response(200, "Cache-Control: max-age=60\nSet-Cookie: a=b");
     assert_null(rp_not_storable(&f, &allow_set_cookie, "GET", &none, 0));
@@ -209,6 +244,7 @@ int main(void)
         cmocka_unit_test(must_understand_lifts_no_store_for_known_statuses_only),
         cmocka_unit_test(the_request_decides_too),
         cmocka_unit_test(authorized_requests_need_the_leave_of_the_response),
+        cmocka_unit_test(a_cookie_is_shared_when_the_backend_says_so),
         cmocka_unit_test(an_operator_may_allow_authorization_and_cookies),
     };
     apr_initialize();

@@ -323,6 +323,36 @@ static void cookies_are_mapped_back(void **state)
     }
 }
 
+/** RFC 3986 §5.4's examples and what a Location may be, for https://a.example/b/c/d;p?q. */
+static void references_lead_to_targets_of_the_same_origin(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reference;
+        const char *expected;
+    } cases[] = {
+        {"g", "/b/c/g"}, {"./g", "/b/c/g"}, {"g/", "/b/c/g/"}, {"/g", "/g"}, {"?y", "/b/c/d;p?y"}, {"g?y", "/b/c/g?y"},
+        {"#s", "/b/c/d;p?q"}, {"g#s", "/b/c/g"}, {"g?y#s", "/b/c/g?y"}, {";x", "/b/c/;x"}, {"g;x", "/b/c/g;x"},
+        {"", "/b/c/d;p?q"}, {".", "/b/c/"}, {"./", "/b/c/"}, {"..", "/b/"}, {"../", "/b/"}, {"../g", "/b/g"},
+        {"../..", "/"}, {"../../", "/"}, {"../../g", "/g"}, {"../../../g", "/g"}, {"../../../../g", "/g"},
+        {"/./g", "/g"}, {"/../g", "/g"}, {"g.", "/b/c/g."}, {".g", "/b/c/.g"}, {"g..", "/b/c/g.."}, {"..g", "/b/c/..g"},
+        {"./../g", "/b/g"}, {"./g/.", "/b/c/g/"}, {"g/./h", "/b/c/g/h"}, {"g/../h", "/b/c/h"},
+        {"g?y/../x", "/b/c/g?y/../x"}, {"/a//b", "/a//b"},
+        {"https://a.example/x?y#z", "/x?y"}, {"HTTPS://A.Example:443/x", "/x"}, {"https://a.example", "/"},
+        {"https://a.example?y", "/?y"}, {"//a.example/x", "/x"}, {"//a.example", "/"},
+        {"http://a.example/x", NULL}, {"https://b.example/x", NULL}, {"https://a.example:444/x", NULL},
+        {"https://u@a.example/x", NULL}, {"//b.example/x", NULL}, {"https:/x", NULL}, {"mailto:x", NULL}, {"g:h", NULL},
+        {"/a b", NULL}, {"\\\\a.example\\x", NULL}, {"/a\tb", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const char *got = rp_reference_target(pool, "https", "a.example", "/b/c/d;p?q", cases[i].reference);
+        if (cases[i].expected ? !got || strcmp(got, cases[i].expected) : got != NULL) {
+            fail_msg("\"%s\": %s", cases[i].reference, got);
+        }
+    }
+    assert_null(rp_reference_target(pool, "https", "a.example", "*", "g"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +362,7 @@ int main(void)
         cmocka_unit_test(the_rest_is_what_httpd_would_read_behind_the_prefix),
         cmocka_unit_test(a_rewritten_uri_is_noticed),
         cmocka_unit_test(references_to_the_backend_are_mapped_back),
+        cmocka_unit_test(references_lead_to_targets_of_the_same_origin),
         cmocka_unit_test(refresh_fields_are_mapped_back),
         cmocka_unit_test(cookies_are_mapped_back),
     };

@@ -128,15 +128,24 @@ static void several_lines_are_one_list(void **state)
                        request("Foo", "\"a,b,c\"", NULL)));
 }
 
-static void languages_and_codings_ignore_case_but_not_order(void **state)
+static void preferences_ignore_case_and_order_but_not_weights(void **state)
 {
     (void)state;
     assert_true(alike("accept-language", request("Accept-Language", "en, de", NULL),
                       request("Accept-Language", " eN ,   De", NULL)));
     assert_true(alike("accept-encoding", request("Accept-Encoding", "GZIP;Q=0.5, br", NULL),
                       request("Accept-Encoding", "gzip;q=0.5,br", NULL)));
-    assert_false(alike("accept-language", request("Accept-Language", "en, de", NULL),
-                       request("Accept-Language", "de, en", NULL)));
+    assert_true(alike("accept-language", request("Accept-Language", "en, de", NULL),
+                      request("Accept-Language", "de", "Accept-Language", "en", NULL)));
+    assert_true(alike("accept-language", request("Accept-Language", "en; q=0.5 ,de;Q=1.0", NULL),
+                      request("Accept-Language", "de,EN;q=0.5", NULL)));
+    assert_false(alike("accept-language", request("Accept-Language", "en, de;q=0.9", NULL),
+                       request("Accept-Language", "de, en;q=0.9", NULL)));
+    assert_false(alike("accept-language", request("Accept-Language", "en, de;q=0.1", NULL),
+                       request("Accept-Language", "en, de", NULL)));
+    assert_false(alike("accept-language", request("Accept-Language", "", NULL), request(NULL, NULL)));
+    assert_false(alike("accept", request("Accept", "text/a, text/b", NULL),
+                       request("Accept", "text/b, text/a", NULL)));
 }
 
 static void no_two_selections_are_alike_whatever_bytes_they_have(void **state)
@@ -172,7 +181,7 @@ int main(void)
         cmocka_unit_test(white_space_around_commas_does_not_matter),
         cmocka_unit_test(white_space_inside_quotes_matters),
         cmocka_unit_test(several_lines_are_one_list),
-        cmocka_unit_test(languages_and_codings_ignore_case_but_not_order),
+        cmocka_unit_test(preferences_ignore_case_and_order_but_not_weights),
         cmocka_unit_test(no_two_selections_are_alike_whatever_bytes_they_have),
         cmocka_unit_test(the_form_of_a_selection_is_stable),
     };
