@@ -1,6 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 
-# Ranges in the cache: cut from what is stored whole, stored as parts, put together (RFC 9110 §14, RFC 9111 §3.3, §3.4).
+# Ranges in the cache: cut from what is stored whole, stored as parts, put together (RFC 9110 §14,
+# RFC 9111 §3.3, §3.4).
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use RP::Test;
@@ -155,8 +156,9 @@ each_mpm {
     };
 };
 
-# A backend that knows ranges.  What the query may say: size, etag, chunked, ignore (ranges), wrong (another tag for ranges),
-# unknown (the complete length), odd (ranges are one byte off), changed (the tag that holds when somebody asks about the other).
+# A backend that knows ranges.  What the query may say: size, etag, chunked, ignore (ranges), wrong (another tag for
+# ranges), unknown (the complete length), odd (ranges are one byte off), changed (the tag that holds when somebody asks
+# about the other), vary, breaks (in the middle of the rest), age.
 sub representation { return join '', map { sprintf '%07d;', $_ } 0 .. $_[0] / 8 - 1 }
 
 sub ranged
@@ -166,10 +168,15 @@ sub ranged
         split /&/, ($request->target =~ /\?(.*)/)[0];
     my $whole = representation($how{size});
     my $etag = $how{etag} ? qq("$how{etag}") : $how{weak} ? qq(W/"$how{weak}") : undef;
+    if ($how{vary} && ($request->field('X-Kind') || '') eq 'b') {
+        $etag = '"b"';
+        $whole =~ tr/0-9/a-j/;
+    }
     $etag = qq("$how{changed}")
         if $how{changed} && ($request->field('If-Range') || $request->field('If-None-Match'));
     my @fields = ('Cache-Control' => 'max-age=' . ($how{age} // 600), 'Content-Type' => 'text/plain',
-        'X-Number' => $request->number, defined $etag ? (ETag => $etag) : ());
+        'X-Number' => $request->number, defined $etag ? (ETag => $etag) : (),
+        $how{vary} ? (Vary => 'X-Kind') : ());
     my ($first, $last) = ($request->field('Range') || '') =~ /\Abytes=(\d*)-(\d*)\z/;
     my $match = $request->field('If-None-Match');
     return $c->respond($request, 304, \@fields) if defined $etag && defined $match && $match eq $etag;
@@ -186,6 +193,9 @@ sub ranged
         'Content-Digest' => 'sha-256=:AA==:';
     @fields = map { $_ eq $etag ? '"other"' : $_ } @fields
         if $how{wrong} && defined $request->field('If-Range');
+    return $c->send("HTTP/1.1 206 Status\r\nContent-Length: ", length $body, "\r\nETag: $etag\r\nContent-Range: ",
+        "bytes $first-$last/$how{size}\r\n\r\n", substr $body, 0, length($body) / 2) && $c->reset
+        if $how{breaks} && defined $request->field('If-Range');
     return $c->send(RP::Test::chunked(206, \@fields, $body)) if $how{chunked};
     return $c->respond($request, 206, \@fields, $body);
 }
@@ -390,6 +400,48 @@ each_mpm {
         $backend->forget;
         $ask->($target, '5000-7999');
         is($backend->count, 0, 'also when it comes later');
+    };
+    part 'a large part is not copied for each small piece behind it' => sub {
+        my $target = parted('size=4000000', 'etag=v1');
+        $ask->($target, '0-1999999');
+        $backend->forget;
+        $ask->($target, '2000000-2000099');
+        $ask->($target, '1000-1000999');
+        is($backend->count, 1, 'it stays');
+        $ask->($target, '1000-2000050');
+        is($backend->count, 2, 'as it is');
+        $ask->($target, '2000000-2999999');
+        $backend->forget;
+        is(length $ask->($target, '1000-2000999')->body, 2_000_000, 'but for a large piece it is');
+        is($backend->count, 0, 'worth it');
+    };
+    part 'parts of variants do not mix' => sub {
+        my $target = parted('size=8000', 'etag=a', 'vary');
+        my $whole = representation(8000);
+        my $other = $whole =~ tr/0-9/a-j/r;
+        for my $round (1, 2) {
+            $backend->forget;
+            is_part($ask->($target, '100-199', 'X-Kind' => 'a'), $whole, 100, 199, 'one');
+            is_part($ask->($target, '100-199', 'X-Kind' => 'b'), $other, 100, 199, 'another');
+            is($backend->count, $round == 1 ? 2 : 0, $round == 1 ? 'both are asked for' : 'both are stored');
+        }
+        $ask->($target, '0-99', 'X-Kind' => 'a');
+        is_part($ask->($target, '50-150', 'X-Kind' => 'a'), $whole, 50, 150, 'each grows by its own');
+        ok(get($httpd, $target, 'X-Kind' => 'b')->body eq $other, 'each is completed');
+        ok(get($httpd, $target, 'X-Kind' => 'a')->body eq $whole, 'with its own');
+    };
+    part 'when the rest breaks off, so does the whole' => sub {
+        for my $size (8000, 400_000) {
+            my $half = $size / 2;
+            for my $range ('0-' . ($half - 1), "$half-") {
+                my $target = parted("size=$size", 'etag=v1', 'breaks');
+                my $part = $ask->($target, $range)->body;
+                my $response = get($httpd, $target);
+                ok($response->broken || $response->status == 502, 'the client sees it');
+                is_hit(my $again = $ask->($target, $range), 'the part is still there');
+                ok($again->body eq $part, 'and sound');
+            }
+        }
     };
     part 'a part makes no answer to HEAD' => sub {
         my $target = parted('size=8000', 'etag=v1');

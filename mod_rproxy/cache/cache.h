@@ -3,9 +3,9 @@
 /**
  * cache/: the way of a request, from the look-up to the last byte.
  *
- * serve.c is that way; lookup.c finds what is stored, answer.c sends it, save.c stores what a backend sent, record.c
- * is the form in which it is kept, store.h the places where it is kept.  Rules of HTTP are in http/; nothing in here
- * may fail a request because a store does.
+ * serve.c is that way; lookup.c finds what is stored, answer.c sends it, ranges.c sees to ranges of it, save.c stores
+ * what a backend sent, partial.c puts parts together, record.c is the form in which it is kept, store.h the places
+ * where it is kept.  Rules of HTTP are in http/; nothing in here may fail a request because a store does.
  */
 #ifndef RP_CACHE_H
 #define RP_CACHE_H

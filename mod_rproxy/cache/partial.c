@@ -11,8 +11,8 @@
 #include "cache/ranges.h"
 #include "upstream/upstream.h"
 
-/* A part that is joined to another is copied in the store, while the client waits; and a backend waits while the part goes out
- * before its bytes.  Beyond this much, fetching again is the smaller evil. */
+/* A part that is joined to another is copied in the store, while the client waits; and a backend waits while the part
+ * goes out before its bytes.  Beyond this much, fetching again is the smaller evil. */
 #define JOIN_MOST ((uint64_t)32 << 20)
 /* Ranges in a row would copy what lies before them over and over: not for pieces that are small beside it. */
 #define JOIN_RATIO 16

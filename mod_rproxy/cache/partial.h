@@ -13,18 +13,20 @@
 
 #include "cache/lookup.h"
 
-/** Nonzero when a part was found that has all that the request's Range asks for, or tells that there is no such range. */
+/** Nonzero when a part was found that has all that the request's Range asks for, or tells that there is no such. */
 int rp_part_answers(const rp_request_t *rq, const rp_lookup_t *lookup);
 
 /**
- * The whole is wanted and a part was found: make rq->fields ask for the rest, on condition that it is the same representation.
+ * The whole is wanted and a part was found: make rq->fields ask for the rest, on condition that it is of the same
+ * representation.
  * @return nonzero when they do; 0 when the part is of no use to that
  */
 int rp_part_ask(rp_request_t *rq, const rp_lookup_t *lookup);
 
 /**
- * After rp_part_ask() and rp_fetch(): when the rest came, make rq->response the whole, with the part from the store before or
- * behind it, and lookup->joined true.  A whole that came instead stays as it is.  When neither came, ask again for the whole.
+ * After rp_part_ask() and rp_fetch(): when the rest came, make rq->response the whole, with the part from the store
+ * before or behind it, and lookup->joined true.  A whole that came instead stays as it is.  When neither came, ask
+ * again for the whole.
  * @return as rp_fetch()
  */
 int rp_part_join(rp_request_t *rq, rp_lookup_t *lookup);

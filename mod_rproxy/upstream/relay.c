@@ -236,10 +236,8 @@ static int client_gone(relay_t *relay)
     return OK;
 }
 
-/*
- * What is stored already goes to client and tee like what comes in. It is read now and piece by piece: behind the tee's end it
- * may be gone. Ends with the brigade, each read of which leaves less.
- */
+/* What is stored already goes to client and tee like what comes in. It is read now and piece by piece: behind the
+ * tee's end it may be gone. Ends with the brigade, each read of which leaves less. */
 static apr_status_t pass_stored(relay_t *relay, apr_bucket_brigade *stored, int *client_failed)
 {
     while (stored && !APR_BRIGADE_EMPTY(stored)) {
