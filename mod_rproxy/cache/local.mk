@@ -5,7 +5,7 @@ mod_rproxy_la_SOURCES += %D%/ranges.h %D%/ranges.c %D%/partial.h %D%/partial.c
 librpcore_la_SOURCES += %D%/record.h %D%/record.c
 librpcore_la_SOURCES += %D%/store.h %D%/store_local.h %D%/store_local.c %D%/store_local_prepare.c \
 	%D%/store_local_state.c %D%/store_local_read.c %D%/store_local_write.c %D%/store_local_remove.c \
-	%D%/store_local_room.c %D%/store_local_queue.c %D%/frequency.h %D%/frequency.c
+	%D%/store_local_room.c %D%/store_local_queue.c %D%/store_local_run.c %D%/frequency.h %D%/frequency.c
 
 check_PROGRAMS += t/unit/test_store_local t/unit/test_store_local_prepare t/unit/test_store_local_crash
 t_unit_test_store_local_SOURCES = t/unit/test_store_local.c t/unit/store_local_util.h

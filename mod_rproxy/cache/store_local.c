@@ -10,19 +10,9 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <apr_strings.h>
 #include "cache/store_local.h"
-
-/** How long a thread waits for the other writers of its process. */
-#define WRITE_WAIT_SECONDS 2
-
-/** Tries of one write transaction. */
-#define MAX_ROUNDS 6
-
-/** Garbage chunks that every write transaction takes away in passing. */
-#define FREE_IN_PASSING 32
 
 static const rp_store_ops_t local_ops = {
     "local",
@@ -145,68 +135,6 @@ int rp_local_commit(rp_local_txn_t *t)
 void rp_local_abort(rp_local_txn_t *t)
 {
     mdb_txn_abort(t->txn);
-}
-
-static int try_once(rp_local_t *s, size_t need, rp_local_work_fn work, void *arg)
-{
-    rp_local_txn_t t;
-    unsigned freed;
-    int rc = rp_local_begin(s, &t);
-
-    if (rc) {
-        return rc;
-    }
-    rc = rp_local_make_room(&t, need);
-    if (rc == RP_LOCAL_SHORT) {
-        /* What was evicted so far is progress: keep it, and go on in another transaction. */
-        rc = rp_local_commit(&t);
-        return rc ? rc : RP_LOCAL_SHORT;
-    }
-    if (!rc) {
-        rc = work(&t, arg);
-    }
-    if (!rc) {
-        rc = rp_local_free_garbage(&t, FREE_IN_PASSING, &freed);
-    }
-    if (rc) {
-        rp_local_abort(&t);
-        return rc;
-    }
-    return rp_local_commit(&t);
-}
-
-apr_status_t rp_local_run(rp_local_t *s, size_t need, rp_local_work_fn work, void *arg)
-{
-    struct timespec until;
-    int rc, round;
-
-    if (__atomic_load_n(&s->broken, __ATOMIC_RELAXED) || rp_local_is_stuck(s)) {
-        return APR_EGENERAL;
-    }
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WRITE_WAIT_SECONDS;
-    if (pthread_mutex_timedlock(&s->writing, &until)) {
-        rp_local_log(s, RP_LOG_WRITE, LOG_WARNING, 0, "other writers do not finish, entry dropped");
-        return APR_TIMEUP;
-    }
-    for (round = 0; round < MAX_ROUNDS; round++) {
-        rc = try_once(s, need, work, arg);
-        if (rc == MDB_MAP_FULL) {
-            int again = rp_local_relieve(s);
-            if (again) {
-                rc = again;
-                break;
-            }
-        }
-        else if (rc != RP_LOCAL_SHORT) {
-            break;
-        }
-    }
-    if (rc == 0) {
-        __atomic_store_n(&s->stuck_since, 0, __ATOMIC_RELAXED);
-    }
-    pthread_mutex_unlock(&s->writing);
-    return rp_local_status(s, RP_LOG_WRITE, rc, "cannot write");
 }
 
 /* ------------------------------------------------------------------ open */
@@ -355,7 +283,7 @@ static apr_status_t close_store(void *data)
     else {
         free(s->shared);
     }
-    pthread_mutex_destroy(&s->writing);
+    pthread_mutex_destroy(&s->jobs_lock);
     pthread_mutex_destroy(&s->lock);
     unclaim(&o->dir);
     return APR_SUCCESS;
@@ -497,7 +425,8 @@ apr_status_t rp_store_local_open(const rp_store_local_conf_t *conf, apr_pool_t *
         rp_local_log(s, RP_LOG_DAMAGED, LOG_ERR, rc, why);
         return rc > 0 ? APR_FROM_OS_ERROR(rc) : APR_EGENERAL;
     }
-    pthread_mutex_init(&s->writing, NULL);
+    pthread_mutex_init(&s->jobs_lock, NULL);
+    s->jobs_end = &s->jobs;
     pthread_mutex_init(&s->lock, NULL);
     /* In a child forked from here there is nothing that it may close: the locks are this process's. */
     apr_pool_cleanup_register(p, o, close_store, apr_pool_cleanup_null);

@@ -117,6 +117,8 @@ typedef struct rp_local_slot_t {
     char apart[64 - sizeof(void *)];
 } rp_local_slot_t;
 
+typedef struct rp_local_job_t rp_local_job_t;
+
 typedef struct rp_local_t {
     rp_store_t store; /* first: what callers hold */
     const char *dir;
@@ -136,7 +138,10 @@ typedef struct rp_local_t {
     unsigned evict_max; /* entries in one write transaction, */
     unsigned free_max;  /* and chunks */
 
-    pthread_mutex_t writing;    /* taken before LMDB's own, which cannot be waited for with a limit */
+    pthread_mutex_t jobs_lock;  /* jobs, jobs_end, jobs_led */
+    rp_local_job_t *jobs;       /* what waits for a write transaction */
+    rp_local_job_t **jobs_end;
+    int jobs_led;               /* a thread is at work on them */
     pthread_mutex_t lock;       /* writers, looked, swept_to */
     rp_store_writer_t *writers; /* those of this process that have chunks in `pending` */
     apr_time_t looked;          /* for dead writers, last */
@@ -200,8 +205,13 @@ int rp_local_begin(rp_local_t *s, rp_local_txn_t *t);
 int rp_local_commit(rp_local_txn_t *t);
 void rp_local_abort(rp_local_txn_t *t);
 
-/** What is done in one write transaction; may be called again after a first time came to nothing. @return
- * LMDB's code */
+/* ------------------------------------------------------------------ store_local_run.c */
+
+/**
+ * What is done in a write transaction, alone or among others' work; called again after a time that came to
+ * nothing. It holds no lock: it may run on another thread than rp_local_run()'s caller, who waits.
+ * @return LMDB's code
+ */
 typedef int (*rp_local_work_fn)(rp_local_txn_t *t, void *arg);
 
 /**
