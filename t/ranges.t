@@ -6,6 +6,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use RP::Test;
 
+use Compress::Zlib ();
+use POSIX ();
+
 my $unique = 0;
 my $modified = 'Mon, 01 Jan 2024 00:00:00 GMT';
 
@@ -442,6 +445,51 @@ each_mpm {
                 ok($again->body eq $part, 'and sound');
             }
         }
+    };
+    part 'what is completed is coded like any other whole' => sub {
+        for my $range ('0-99', '7000-') {
+            my $target = '/coded' . parted('size=8000', 'etag=v1');
+            $ask->($target, $range, 'Accept-Encoding' => 'gzip');
+            $backend->forget;
+            for my $from ('a backend and the store', 'the store') {
+                my $coded = get($httpd, $target, 'Accept-Encoding' => 'gzip');
+                is($coded->field('Content-Encoding'), 'gzip', "from $from: it is coded");
+                is($coded->field('ETag'), '"v1+gzip"', 'with a tag of its own');
+                is(Compress::Zlib::memGunzip($coded->body), representation(8000), 'each byte of it');
+            }
+            is($backend->count, 1, 'one request');
+        }
+    };
+    part 'whatever many clients ask for at once, all get the right bytes' => sub {
+        my $size = 300_000;
+        my $whole = representation($size);
+        my $client = sub {
+            my ($seed) = @_;
+            srand $seed;
+            for my $n (1 .. 60) {
+                # Few targets, which are evicted from nowhere: parts come, grow, are completed and replaced.
+                my $target = "/many/" . int(rand 4) . ($n > 30) . "?size=$size&etag=v1";
+                my ($first, $length) = (int rand $size, 1 + int rand 60_000);
+                my $last = $first + $length > $size ? $size - 1 : $first + $length - 1;
+                my $response = rand() < 0.05 ? get($httpd, $target) : $ask->($target, "$first-$last");
+                my $want = $response->status == 206 ? substr $whole, $first, $last - $first + 1 : $whole;
+                return 0 if $response->status !~ /\A20[06]\z/ || $response->body ne $want;
+            }
+            return 1;
+        };
+        $backend->forget;
+        my @pids;
+        for my $seed (1 .. 3) {
+            my $pid = fork;
+            POSIX::_exit(eval { $client->($seed) } ? 0 : 1) if !$pid;
+            push @pids, $pid;
+        }
+        for my $pid (@pids) {
+            waitpid $pid, 0;
+            is($?, 0, 'as one of them saw it');
+        }
+        cmp_ok($backend->count, '<', 170, 'and some of them from the store');
+        cmp_ok(scalar(grep { $_->field('If-Range') } $backend->requests), '>', 0, 'or completed');
     };
     part 'a part makes no answer to HEAD' => sub {
         my $target = parted('size=8000', 'etag=v1');

@@ -216,7 +216,7 @@ static void take_part(rp_request_t *rq, const rp_lookup_t *lookup, rp_incoming_t
     apr_table_t *fields;
     rp_part_t part;
 
-    if (!apr_table_get(rq->r->headers_in, "Range") || !incoming_part(rq, &part)
+    if (rq->r->method_number != M_GET || !apr_table_get(rq->r->headers_in, "Range") || !incoming_part(rq, &part)
         || (lookup->found == RP_FOUND && !is_outdated(lookup, response->fields))) {
         return;
     }
