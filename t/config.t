@@ -66,6 +66,11 @@ my @wrong = (
     ['a store inside of a virtual host', "<VirtualHost *:80>\n!RProxyCacheLocal \@ROOT\@/cache\n</VirtualHost>\n", qr/RProxyCacheLocal/, qr/VirtualHost/],
     ['leave to store what nobody knows', "!RProxyCacheAllow everything\n", qr/everything/,
         qr/authorization.*set-cookie/],
+    ['a heuristic that is no part', "!RProxyCacheHeuristic 10\n", qr/10/, qr/10%/],
+    ['a heuristic of more than all', "!RProxyCacheHeuristic 101%\n", qr/101%/, qr/100%/],
+    ['a heuristic without a unit', "!RProxyCacheHeuristic 10% max=5\n", qr/max=5/, qr/max=1d/],
+    ['a bound of nothing', "!RProxyCacheHeuristic off max=1d\n", qr/max=1d/, qr/off/],
+    ['a status that tells all', "!RProxyCacheStatus all\n", qr/all/, qr/full/],
     ['a cache neither on nor off', "!RProxyCache maybe\n", qr/RProxyCache/, qr/On or Off/i],
     ['client certificates maybe', "!RProxyClientCert maybe\n", qr/maybe/, qr/chain/],
     ['trust in no address', "!RProxyTrust everybody\n", qr/everybody/, qr{10\.0\.0\.0/8}],
@@ -125,6 +130,9 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyCache on
     RProxyCacheEarly on
     RProxyCacheAllow authorization set-cookie
+    RProxyCacheIgnoreClient on
+    RProxyCacheHeuristic 20% max=10m
+    RProxyCacheStatus full
     RProxyCompress zstd br gzip
     RProxyCompressTypes text/* application/json
     RProxyCompressMin 2K
@@ -134,7 +142,9 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyPass app
     RProxyCache off
     RProxyCompress off
-    RProxyCacheAllow none
+    RProxyCacheAllow shared-cookie
+    RProxyCacheHeuristic off
+    RProxyCacheStatus off
     RProxyClientCert on
 </LocationMatch>
 CONF

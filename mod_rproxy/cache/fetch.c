@@ -1,11 +1,14 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
+#include <string.h>
+
 #include <httpd.h>
 #include <http_protocol.h>
 #include <apr_strings.h>
 
 #include "balance/balance.h"
 #include "cache/fetch.h"
+#include "cache/lookup.h"
 #include "upstream/upstream.h"
 
 static EVP_MD *sha256;
@@ -59,13 +62,27 @@ int rp_fetch(rp_request_t *rq)
     return status;
 }
 
+/* The key as far as it is the client's own: what follows the URL in it names pools. */
+static const char *key_param(rp_request_t *rq)
+{
+    const char *key = rp_cache_key(rq);
+
+    return apr_pstrcat(rq->r->pool, "; key=", rp_sf_string(rq->r->pool,
+                       apr_pstrmemdup(rq->r->pool, key, strcspn(key, " "))), NULL);
+}
+
 void rp_cache_status(rp_request_t *rq, apr_table_t *fields, const char *note, const char *params)
 {
     request_rec *r = rq->r;
-    const char *value = apr_pstrcat(r->pool, rq->sconf->item, "; ", params, NULL);
-    const char *before = fields ? apr_table_getm(r->pool, fields, "Cache-Status") : NULL;
+    int how = RP_OR_DEFAULT(rq->dconf->cache_status, RP_CACHE_STATUS_ON);
+    const char *value, *before;
 
     apr_table_setn(r->notes, "rproxy-cache", note);
+    if (how == RP_CACHE_STATUS_OFF) {
+        return;
+    }
+    value = apr_pstrcat(r->pool, rq->sconf->item, "; ", params, how == RP_CACHE_STATUS_FULL ? key_param(rq) : NULL, NULL);
+    before = fields ? apr_table_getm(r->pool, fields, "Cache-Status") : NULL;
     /* Caches are listed in the order in which the response passed them (RFC 9211 §2). */
     if (before) {
         apr_table_unset(fields, "Cache-Status");

@@ -12,8 +12,6 @@
 
 APLOG_USE_MODULE(rproxy);
 
-/* Heuristic freshness is bounded by a day. */
-#define HEURISTIC_MAX 86400
 /* What has a validator is kept this long beyond its freshness, as asking is cheaper than fetching. */
 #define KEEP_WITH_VALIDATOR (7 * 86400)
 /* Without one, a stale response is of use only to clients that accept it. */
@@ -38,12 +36,19 @@ static apr_time_t expiry(const rp_request_t *rq, const rp_response_facts_t *fact
 }
 
 /* Times and freshness of a response that has just come in. */
-static void date_record(rp_record_t *record, const rp_response_facts_t *facts)
+static void date_record(const rp_request_t *rq, rp_record_t *record, const rp_response_facts_t *facts)
 {
+    const rp_dir_conf_t *conf = rq->dconf;
+    rp_heuristic_t heuristic = {
+        .percent = (unsigned)RP_OR_DEFAULT(conf->heuristic_percent, RP_DEFAULT_HEURISTIC_PERCENT),
+        .most = apr_time_sec(RP_OR_DEFAULT(conf->heuristic_max, RP_DEFAULT_HEURISTIC_MAX)),
+    };
+
+
     record->request_time = facts->request_time;
     record->response_time = facts->response_time;
     record->initial_age = rp_initial_age(facts);
-    record->lifetime = rp_freshness_lifetime(facts, HEURISTIC_MAX);
+    record->lifetime = rp_freshness_lifetime(facts, heuristic);
 }
 
 static void add_date(rp_request_t *rq)
@@ -221,7 +226,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     save->record.reason = in->reason;
     save->record.part_first = in->part_first;
     save->record.part_complete = in->part_complete;
-    date_record(&save->record, &facts);
+    date_record(rq, &save->record, &facts);
     /* A copy: what is done to the fields on the way to this client is this client's. */
     save->record.fields = apr_table_copy(rq->r->pool, in->fields);
     apr_table_unset(save->record.fields, "Age");
@@ -294,7 +299,7 @@ static void freshen(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *reques
                       fresh->response_time);
     stored.age = fresh->age;
     rp_policy_facts(rq, &stored);
-    date_record(record, &stored);
+    date_record(rq, record, &stored);
     freshen_stored(rq, lookup, &stored, request_cc);
 }
 

@@ -28,6 +28,17 @@ static int is_safe(const request_rec *r)
            || !strcmp(r->method, "QUERY") || !strcmp(r->method, "PROPFIND") || !strcmp(r->method, "REPORT");
 }
 
+/* What the client asks of caches, unless that is ignored. @return nonzero for a Pragma that counts (RFC 9111 §5.4) */
+static int read_client(const rp_request_t *rq, rp_cc_t *request_cc)
+{
+    const apr_table_t *in = rq->r->headers_in;
+    const char *cache_control = apr_table_getm(rq->r->pool, in, "Cache-Control");
+    int ignored = RP_OR_DEFAULT(rq->dconf->ignore_client, 0);
+
+    rp_cc_parse(rq->r->pool, request_cc, ignored ? NULL : cache_control);
+    return !ignored && !cache_control && rp_list_has(apr_table_get(in, "Pragma"), "no-cache");
+}
+
 /* The response to a POST may be what a GET would get (RFC 9110 §9.3.3): store it then. */
 static const rp_tee_t *save_for_get(rp_request_t *rq, rp_store_t *store, rp_save_t *save)
 {
@@ -38,7 +49,7 @@ static const rp_tee_t *save_for_get(rp_request_t *rq, rp_store_t *store, rp_save
         return NULL;
     }
     lookup.key_text = rp_cache_key(rq);
-    rp_cc_parse(rq->r->pool, &request_cc, apr_table_getm(rq->r->pool, rq->r->headers_in, "Cache-Control"));
+    read_client(rq, &request_cc);
     rp_policy_request(rq);
     return rq->policy.bypass ? NULL : rp_save_begin(rq, &lookup, &request_cc, save);
 }
@@ -95,11 +106,9 @@ typedef struct decision_t {
 
 static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
 {
-    const apr_table_t *in = rq->r->headers_in;
-    const char *cache_control = apr_table_getm(rq->r->pool, in, "Cache-Control");
     rp_cc_t response_cc;
+    int pragma = read_client(rq, &d->request_cc);
 
-    rp_cc_parse(rq->r->pool, &d->request_cc, cache_control);
     if (lookup->found != RP_FOUND && lookup->found != RP_FOUND_PART) {
         return;
     }
@@ -108,9 +117,7 @@ static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
                 apr_table_getm(rq->r->pool, rp_policy_heeded(rq, lookup->record.fields), "Cache-Control"));
     d->age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
     d->ttl = lookup->record.lifetime - d->age;
-    d->usable = rp_usable(&response_cc, &d->request_cc,
-                          !cache_control && rp_list_has(apr_table_get(in, "Pragma"), "no-cache"),
-                          lookup->record.lifetime, d->age);
+    d->usable = rp_usable(&response_cc, &d->request_cc, pragma, lookup->record.lifetime, d->age);
 }
 
 static int answer_hit(rp_request_t *rq, rp_lookup_t *lookup, const decision_t *d)

@@ -76,6 +76,13 @@ typedef enum rp_client_cert_e {
     RP_CLIENT_CERT_CHAIN
 } rp_client_cert_e;
 
+/** What RProxyCacheStatus tells. */
+typedef enum rp_cache_status_e {
+    RP_CACHE_STATUS_OFF,
+    RP_CACHE_STATUS_ON,
+    RP_CACHE_STATUS_FULL
+} rp_cache_status_e;
+
 /** What may be stored beyond what RFC 9111 allows by itself: bits for RProxyCacheAllow. */
 #define RP_ALLOW_AUTHORIZATION 1
 #define RP_ALLOW_SET_COOKIE 2
@@ -128,11 +135,17 @@ typedef struct rp_dir_conf_t {
     int cache;
     int cache_early;
     int cache_allow;
+    int cache_status;  /* rp_cache_status_e */
+    int ignore_client;
+    int heuristic_percent; /* 0: off */
+    apr_interval_time_t heuristic_max;
     rp_rules_t *cache_rules; /* NULL: none */
     rp_encode_conf_t compress;
 } rp_dir_conf_t;
 
 /** Defaults of what may be RP_UNSET. */
+#define RP_DEFAULT_HEURISTIC_PERCENT 10
+#define RP_DEFAULT_HEURISTIC_MAX apr_time_from_sec(24 * 60 * 60)
 #define RP_DEFAULT_CONNECT_TIMEOUT apr_time_from_sec(5)
 #define RP_DEFAULT_FIRST_BYTE_TIMEOUT apr_time_from_sec(60)
 #define RP_DEFAULT_IDLE_TIMEOUT apr_time_from_sec(60)

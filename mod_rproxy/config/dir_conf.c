@@ -22,6 +22,10 @@ void *rp_create_dir_conf(apr_pool_t *p, char *dir)
     conf->cache = RP_UNSET;
     conf->cache_early = RP_UNSET;
     conf->cache_allow = RP_UNSET;
+    conf->cache_status = RP_UNSET;
+    conf->ignore_client = RP_UNSET;
+    conf->heuristic_percent = RP_UNSET;
+    conf->heuristic_max = RP_UNSET;
     rp_compress_init(conf);
     return conf;
 }
@@ -43,6 +47,10 @@ void *rp_merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     MERGE(cache);
     MERGE(cache_early);
     MERGE(cache_allow);
+    MERGE(cache_status);
+    MERGE(ignore_client);
+    MERGE(heuristic_percent);
+    MERGE(heuristic_max);
     rp_rules_merge(p, merged, base, add);
     rp_compress_merge(merged, base, add);
     return merged;
@@ -52,20 +60,6 @@ const char *rp_cmd_preserve_host(cmd_parms *cmd, void *dir, int on)
 {
     (void)cmd;
     ((rp_dir_conf_t *)dir)->preserve_host = on;
-    return NULL;
-}
-
-const char *rp_cmd_cache(cmd_parms *cmd, void *dir, int on)
-{
-    rp_server_conf(cmd->server)->caches |= on;
-    ((rp_dir_conf_t *)dir)->cache = on;
-    return NULL;
-}
-
-const char *rp_cmd_cache_early(cmd_parms *cmd, void *dir, int on)
-{
-    (void)cmd;
-    ((rp_dir_conf_t *)dir)->cache_early = on;
     return NULL;
 }
 
@@ -111,28 +105,4 @@ const char *rp_cmd_client_cert(cmd_parms *cmd, void *dir, const char *which)
         return apr_psprintf(cmd->pool, "RProxyClientCert %s: write off, on, or chain", which);
     }
     return NULL;
-}
-
-const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const argv[])
-{
-    rp_dir_conf_t *conf = dir;
-    int i;
-
-    conf->cache_allow = 0;
-    for (i = 0; i < argc; i++) {
-        if (!strcasecmp(argv[i], "authorization")) {
-            conf->cache_allow |= RP_ALLOW_AUTHORIZATION;
-        }
-        else if (!strcasecmp(argv[i], "set-cookie")) {
-            conf->cache_allow |= RP_ALLOW_SET_COOKIE;
-        }
-        else if (!strcasecmp(argv[i], "shared-cookie")) {
-            conf->cache_allow |= RP_ALLOW_SHARED_COOKIE;
-        }
-        else if (strcasecmp(argv[i], "none") || argc > 1) {
-            return apr_psprintf(cmd->pool, "RProxyCacheAllow %s: write none, or some of authorization, "
-                                "shared-cookie and set-cookie", argv[i]);
-        }
-    }
-    return argc ? NULL : "RProxyCacheAllow: write none, or some of authorization, shared-cookie and set-cookie";
 }

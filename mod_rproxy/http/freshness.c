@@ -170,7 +170,7 @@ static int is_of_use(const rp_response_facts_t *facts)
     if (facts->cc.no_cache) {
         return 0;
     }
-    return rp_freshness_lifetime(facts, 0) > 0 || facts->cc.stale_while_revalidate > 0
+    return rp_freshness_lifetime(facts, (rp_heuristic_t){0, 0}) > 0 || facts->cc.stale_while_revalidate > 0
            || facts->cc.stale_if_error > 0;
 }
 
@@ -214,16 +214,17 @@ static rp_secs_t date_or_arrival(const rp_response_facts_t *facts)
     return facts->date != RP_NO_TIME ? facts->date : facts->response_time;
 }
 
-static rp_secs_t heuristic_lifetime(const rp_response_facts_t *facts, rp_secs_t most)
+static rp_secs_t heuristic_lifetime(const rp_response_facts_t *facts, rp_heuristic_t heuristic)
 {
     if (facts->last_modified == RP_NO_TIME || !(rp_status_is_heuristic(facts->status) || facts->cc.public_)) {
         return 0;
     }
-    rp_secs_t tenth = (date_or_arrival(facts) - facts->last_modified) / 10;
-    return as_delta(tenth < most ? tenth : most);
+    rp_secs_t unchanged = date_or_arrival(facts) - facts->last_modified;
+    rp_secs_t part = unchanged / 100 * heuristic.percent + unchanged % 100 * heuristic.percent / 100;
+    return as_delta(part < heuristic.most ? part : heuristic.most);
 }
 
-rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_secs_t heuristic_max)
+rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_heuristic_t heuristic)
 {
     if (facts->cc.s_maxage != RP_NO_TIME) {
         return facts->cc.s_maxage;
@@ -234,7 +235,7 @@ rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_secs_t heur
     if (facts->expires != RP_NO_TIME) {
         return as_delta(facts->expires - date_or_arrival(facts));
     }
-    return heuristic_lifetime(facts, heuristic_max);
+    return heuristic_lifetime(facts, heuristic);
 }
 
 rp_secs_t rp_initial_age(const rp_response_facts_t *facts)
@@ -259,6 +260,16 @@ static int forbids_stale(const rp_cc_t *cc)
     return cc->must_revalidate || cc->proxy_revalidate || cc->s_maxage != RP_NO_TIME;
 }
 
+static int is_too_old_for_client(const rp_cc_t *response_cc, const rp_cc_t *request_cc, rp_secs_t lifetime,
+                                 rp_secs_t age)
+{
+    if (request_cc->max_age == RP_NO_TIME || (response_cc->immutable && lifetime > age)) {
+        return 0;
+    }
+    /* max-age=0 is a client's "reload", also in the second in which the response came. */
+    return request_cc->max_age == 0 || age > request_cc->max_age;
+}
+
 rp_usable_e rp_usable(const rp_cc_t *response_cc, const rp_cc_t *request_cc, int pragma_no_cache,
                       rp_secs_t lifetime, rp_secs_t age)
 {
@@ -271,8 +282,7 @@ rp_usable_e rp_usable(const rp_cc_t *response_cc, const rp_cc_t *request_cc, int
     if (request_cc->no_cache) {
         return RP_USABLE_VALIDATE;
     }
-    /* max-age=0 is a client's "reload", also in the second in which the response came. */
-    if (request_cc->max_age == 0 || (request_cc->max_age != RP_NO_TIME && age > request_cc->max_age)) {
+    if (is_too_old_for_client(response_cc, request_cc, lifetime, age)) {
         return RP_USABLE_VALIDATE;
     }
     if (request_cc->min_fresh != RP_NO_TIME && lifetime - age < request_cc->min_fresh) {

@@ -388,12 +388,18 @@ int rp_has_explicit_freshness(const rp_response_facts_t *facts);
 /** Nonzero when a status may be stored by heuristic freshness (RFC 9110 §15.1). */
 int rp_status_is_heuristic(int status);
 
+/** How long what says nothing of its freshness is fresh (RFC 9111 §4.2.2). */
+typedef struct rp_heuristic_t {
+    unsigned percent; /* of the time since Last-Modified, 0..100; 0: no heuristics */
+    rp_secs_t most;
+} rp_heuristic_t;
+
 /**
  * Freshness lifetime for a shared cache (RFC 9111 §4.2.1), 0..RP_MAX_DELTA seconds: s-maxage, max-age,
- * Expires - Date, then a tenth of the time since Last-Modified, at most heuristic_max (0: no heuristics), for
- * statuses that allow it and for what is marked "public" (§4.2.2).
+ * Expires - Date, then a part of the time since Last-Modified, for statuses that allow it and for what is marked "public"
+ * (§4.2.2).
  */
-rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_secs_t heuristic_max);
+rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_heuristic_t heuristic);
 
 /** Age when it arrived: corrected_initial_age of RFC 9111 §4.2.3. */
 rp_secs_t rp_initial_age(const rp_response_facts_t *facts);
@@ -408,7 +414,8 @@ typedef enum rp_usable_e {
 } rp_usable_e;
 
 /**
- * May a stored response be used without asking (RFC 9111 §4, §4.2.4, §5.2.1)?
+ * May a stored response be used without asking (RFC 9111 §4, §4.2.4, §5.2.1)?  A client's max-age, with which browsers
+ * reload, does not count for what is immutable as long as it is fresh (RFC 8246 §2).
  * @param pragma_no_cache  the request has Pragma: no-cache and no Cache-Control (RFC 9111 §5.4)
  */
 rp_usable_e rp_usable(const rp_cc_t *response_cc, const rp_cc_t *request_cc, int pragma_no_cache,

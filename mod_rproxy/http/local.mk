@@ -30,6 +30,10 @@ FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked t/fuzz/fuzz_field t/fuzz/fuzz_ur
 # Caching
 librpcore_la_SOURCES += %D%/cache_control.c %D%/date.c %D%/freshness.c %D%/conditional.c %D%/vary.c
 
+check_PROGRAMS += t/unit/test_freshness_table
+t_unit_test_freshness_table_SOURCES = t/unit/test_freshness_table.c t/unit/freshness_util.h
+t_unit_test_freshness_table_LDADD = $(UNIT_LDADD)
+
 check_PROGRAMS += t/unit/test_cache_control t/unit/test_date t/unit/test_freshness t/unit/test_storable \
 	t/unit/test_conditional t/unit/test_vary
 t_unit_test_cache_control_SOURCES = t/unit/test_cache_control.c

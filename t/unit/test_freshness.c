@@ -144,7 +144,7 @@ static void the_lifetime_is_what_the_first_rule_that_applies_says(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         rp_response_facts_t f = response(cases[i].status, cases[i].fields);
-        rp_secs_t got = rp_freshness_lifetime(&f, cases[i].heuristic_max);
+        rp_secs_t got = rp_freshness_lifetime(&f, (rp_heuristic_t){10, cases[i].heuristic_max});
         if (got != cases[i].lifetime) {
             fail_msg("%d %s: %lld, not %lld", cases[i].status, cases[i].fields, (long long)got,
                      (long long)cases[i].lifetime);
@@ -217,7 +217,8 @@ static void a_stored_response_is_used_as_both_sides_allow(void **state)
         {"immutable", NULL, 60, 59, FRESH},
         {"immutable", NULL, 60, 60, VALIDATE},
         {"immutable", "no-cache", 60, 1, VALIDATE},
-        {"immutable", "max-age=0", 60, 1, VALIDATE},
+        {"immutable", "max-age=0", 60, 1, FRESH},
+        {"immutable", "max-age=0", 60, 60, VALIDATE},
         /* the response's no-cache, but not for single fields */
         {"no-cache", NULL, 60, 0, VALIDATE},
         {"No-CaChE", "max-stale", 60, 0, VALIDATE},
@@ -354,7 +355,7 @@ static void a_lifetime_is_never_negative_nor_beyond_its_bound(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         rp_response_facts_t f = random_facts();
         rp_secs_t most = random_below(2) ? 0 : random_below(DAY);
-        rp_secs_t lifetime = rp_freshness_lifetime(&f, most);
+        rp_secs_t lifetime = rp_freshness_lifetime(&f, (rp_heuristic_t){10, most});
         assert_true(lifetime >= 0 && lifetime <= RP_MAX_DELTA);
         if (f.cc.s_maxage == RP_NO_TIME && f.cc.max_age == RP_NO_TIME && f.expires == RP_NO_TIME) {
             assert_true(lifetime <= most);

@@ -1,0 +1,101 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** What each Location says of caching, but for its rules. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "config/directives.h"
+
+const char *rp_cmd_cache(cmd_parms *cmd, void *dir, int on)
+{
+    rp_server_conf(cmd->server)->caches |= on;
+    ((rp_dir_conf_t *)dir)->cache = on;
+    return NULL;
+}
+
+const char *rp_cmd_cache_early(cmd_parms *cmd, void *dir, int on)
+{
+    (void)cmd;
+    ((rp_dir_conf_t *)dir)->cache_early = on;
+    return NULL;
+}
+
+const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const argv[])
+{
+    rp_dir_conf_t *conf = dir;
+    int i;
+
+    conf->cache_allow = 0;
+    for (i = 0; i < argc; i++) {
+        if (!strcasecmp(argv[i], "authorization")) {
+            conf->cache_allow |= RP_ALLOW_AUTHORIZATION;
+        }
+        else if (!strcasecmp(argv[i], "set-cookie")) {
+            conf->cache_allow |= RP_ALLOW_SET_COOKIE;
+        }
+        else if (!strcasecmp(argv[i], "shared-cookie")) {
+            conf->cache_allow |= RP_ALLOW_SHARED_COOKIE;
+        }
+        else if (strcasecmp(argv[i], "none") || argc > 1) {
+            return apr_psprintf(cmd->pool, "RProxyCacheAllow %s: write none, or some of authorization, "
+                                "shared-cookie and set-cookie", argv[i]);
+        }
+    }
+    return argc ? NULL : "RProxyCacheAllow: write none, or some of authorization, shared-cookie and set-cookie";
+}
+
+const char *rp_cmd_ignore_client(cmd_parms *cmd, void *dir, int on)
+{
+    (void)cmd;
+    ((rp_dir_conf_t *)dir)->ignore_client = on;
+    return NULL;
+}
+
+const char *rp_cmd_cache_status(cmd_parms *cmd, void *dir, const char *what)
+{
+    rp_dir_conf_t *conf = dir;
+
+    if (!strcasecmp(what, "off")) {
+        conf->cache_status = RP_CACHE_STATUS_OFF;
+    }
+    else if (!strcasecmp(what, "on")) {
+        conf->cache_status = RP_CACHE_STATUS_ON;
+    }
+    else if (!strcasecmp(what, "full")) {
+        conf->cache_status = RP_CACHE_STATUS_FULL;
+    }
+    else {
+        return apr_psprintf(cmd->pool, "RProxyCacheStatus %s: write off, on, or full", what);
+    }
+    return NULL;
+}
+
+/* "10%" @return 1..100, or 0 when it is none */
+static int parse_percent(const char *s)
+{
+    size_t digits = strspn(s, "0123456789");
+    int n = digits > 0 && digits <= 3 && !strcmp(s + digits, "%") ? atoi(s) : 0;
+
+    return n <= 100 ? n : 0;
+}
+
+const char *rp_cmd_heuristic(cmd_parms *cmd, void *dir, const char *part, const char *max)
+{
+    rp_dir_conf_t *conf = dir;
+    int off = !strcasecmp(part, "off");
+    int percent = off ? 0 : parse_percent(part);
+
+    if (!off && percent == 0) {
+        return apr_psprintf(cmd->pool, "RProxyCacheHeuristic %s: write off, or a part of 1%% to 100%%, such as 10%%", part);
+    }
+    conf->heuristic_max = RP_DEFAULT_HEURISTIC_MAX;
+    if (max && (off || strncasecmp(max, "max=", 4) || !rp_parse_duration(max + 4, &conf->heuristic_max))) {
+        return apr_psprintf(cmd->pool, "RProxyCacheHeuristic %s: write nothing behind off, and behind a part at most a time "
+                            "such as max=1d", max);
+    }
+    conf->heuristic_percent = percent;
+    return NULL;
+}
