@@ -392,6 +392,20 @@ each_mpm {
         $ask->($odd, '10-19') for 1 .. 2;
         is($backend->count, 2, 'it has not');
     };
+    part 'a range that is all there is makes a whole' => sub {
+        for my $size (8000, 400_000) {
+            my $target = parted("size=$size", 'etag=v1');
+            $ask->($target, '0-');
+            $backend->forget;
+            my $all = get($httpd, $target);
+            is($all->status, 200, 'it is served as such');
+            ok($all->body eq representation($size), 'with each byte');
+            is($all->field('Content-Length'), $size, 'and its length');
+            is($backend->count, 0, 'from the store');
+            is(head($httpd, $target)->field('Content-Length'), $size, 'to HEAD as well');
+            is($backend->count, 0, 'likewise');
+        }
+    };
     part 'the larger of two parts is kept' => sub {
         my $target = parted('size=8000', 'etag=v1');
         $ask->($target, '1000-1999');

@@ -147,7 +147,7 @@ int rp_answer_fetched(rp_request_t *rq, const rp_tee_t *tee, int evaluate)
     }
     r->proxyreq = PROXYREQ_REVERSE;
     rp_respond(rq);
-    if (!rq->is_part) {
+    if (!rq->is_part && apr_table_get(r->headers_in, "Range")) {
         rp_cut_not(r);
     }
     coding = plan_coding(rq, known ? (apr_off_t)len : -1);

@@ -30,17 +30,18 @@ int rp_stored_part(const rp_record_t *record, uint64_t body_len, rp_part_t *part
 void rp_cut_read(const rp_request_t *rq, const rp_record_t *record, uint64_t body_len, rp_cut_t *cut)
 {
     const request_rec *r = rq->r;
+    const char *field = apr_table_getm(r->pool, r->headers_in, "Range");
     rp_secs_t now = apr_time_sec(r->request_time);
 
     cut->what = RP_RANGE_NONE;
     cut->complete = record->kind == RP_RECORD_PART ? record->part_complete : body_len;
     /* RFC 9110 §14.2: Range has no meaning but with GET; and it is about what a 200 has. */
-    if (r->header_only || r->assbackwards || record->status != HTTP_OK || rq->is_part
+    if (!field || r->header_only || r->assbackwards || record->status != HTTP_OK || rq->is_part
         || !rp_if_range_ok(r->headers_in, apr_table_get(record->fields, "ETag"),
                            date_of(record->fields, "Last-Modified", now), date_of(record->fields, "Date", now))) {
         return;
     }
-    cut->what = rp_range_parse(apr_table_getm(r->pool, r->headers_in, "Range"), cut->complete, &cut->range);
+    cut->what = rp_range_parse(field, cut->complete, &cut->range);
 }
 
 void rp_cut_prepare(request_rec *r)
