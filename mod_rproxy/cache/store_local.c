@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <apr_strings.h>
 #include "cache/store_local.h"
@@ -57,6 +58,15 @@ void rp_local_mark_damaged(rp_local_t *s)
     }
 }
 
+/** LMDB says EIO where a write was short, which it is when the disk becomes full on the way. */
+static int is_disk_full(const rp_local_t *s, int rc)
+{
+    struct statvfs fs;
+
+    return rc == ENOSPC || rc == EDQUOT ||
+           (rc == EIO && !statvfs(s->dir, &fs) && fs.f_bavail < 1024 * 1024 / fs.f_frsize);
+}
+
 apr_status_t rp_local_status(rp_local_t *s, rp_local_kind_e kind, int rc, const char *what)
 {
     switch (rc) {
@@ -80,6 +90,11 @@ apr_status_t rp_local_status(rp_local_t *s, rp_local_kind_e kind, int rc, const 
         rp_local_log(s, RP_LOG_FULL, LOG_WARNING, MDB_MAP_FULL, "no room could be made, entry dropped");
         return APR_ENOSPC;
     default:
+        if (is_disk_full(s, rc)) {
+            rp_local_pause(s);
+            rp_local_log(s, RP_LOG_DISK, LOG_WARNING, 0, "the disk is full; nothing is stored for now");
+            return APR_ENOSPC;
+        }
         rp_local_log(s, kind, LOG_WARNING, rc, what);
         return rc > 0 ? APR_FROM_OS_ERROR(rc) : APR_EGENERAL;
     }

@@ -102,6 +102,7 @@ typedef enum rp_local_kind_e {
     RP_LOG_READ,
     RP_LOG_WRITE,
     RP_LOG_FULL,
+    RP_LOG_DISK,
     RP_LOG_UNSOUND,
     RP_LOG_DAMAGED,
     RP_LOG_KINDS
@@ -331,8 +332,11 @@ int rp_local_free_garbage(rp_local_txn_t *t, unsigned max, unsigned *freed);
 /** Move what dead writers left to the garbage; *found is how many there were. */
 int rp_local_bury_writers(rp_local_txn_t *t, unsigned *found);
 
-/** Is the store left alone for the moment because not even deleting worked? */
+/** Is the store left alone for the moment, because not even deleting worked or it was asked to? */
 int rp_local_is_stuck(rp_local_t *s);
+
+/** Write nothing for a second. */
+void rp_local_pause(rp_local_t *s);
 
 /** After MDB_MAP_FULL: clear what readers and writers that died hold, and evict. @return 0 when another try
  * makes sense */

@@ -243,19 +243,28 @@ static int check_data(job_t *j)
     return rc;
 }
 
-/** Disk space for what is written through a map, where a full disk would be a SIGBUS. */
-static void allocate(job_t *j)
+/**
+ * Disk space for lock.mdb, at least so many bytes: it is written through a map, where a full disk would be a
+ * SIGBUS.  Not while this process has the environment open: closing the file drops LMDB's locks on it.
+ */
+static int allocate_lock(job_t *j, off_t least)
 {
-    int fd = openat(j->dirfd, "lock.mdb", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(j->dirfd, "lock.mdb", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), rc;
     struct stat st;
+
+    if (fd < 0) {
+        return errno;
+    }
+    rc = fstat(fd, &st) ? errno : posix_fallocate(fd, 0, st.st_size > least ? st.st_size : least);
+    close(fd);
+    return rc;
+}
+
+/** The same for `touched`; without it each process counts for itself. */
+static void allocate_touched(job_t *j)
+{
     size_t size;
 
-    if (fd >= 0) {
-        if (!fstat(fd, &st) && posix_fallocate(fd, 0, st.st_size)) {
-            report(j, 'N', LOG_WARNING, "cache store %s: no disk space for lock.mdb", j->conf->dir);
-        }
-        close(fd);
-    }
     if (!rp_local_touched_map(j->dirfd, j->conf->size, &size)) {
         unlinkat(j->dirfd, "touched", 0);
         if (!rp_local_touched_map(j->dirfd, j->conf->size, &size)) {
@@ -297,6 +306,11 @@ static void prepare_work(job_t *j)
         report(j, 'E', rc, "%s/state: %s", j->conf->dir, strerror(rc));
         return;
     }
+    rc = allocate_lock(j, (off_t)RP_LOCAL_READERS * 64);
+    if (rc) {
+        report(j, 'E', rc, "%s/lock.mdb: %s", j->conf->dir, strerror(rc));
+        return;
+    }
     rc = check_data(j);
     if (rc && rc != ENOSPC && rc != EACCES && rc != ENOMEM && rc != EMFILE) {
         start_anew(j, 1, mdb_strerror(rc));
@@ -306,8 +320,11 @@ static void prepare_work(job_t *j)
         report(j, 'E', rc, "%s/data.mdb: %s", j->conf->dir, mdb_strerror(rc));
         return;
     }
-    allocate(j);
-    rc = write_state(j, 0);
+    allocate_touched(j);
+    rc = allocate_lock(j, 0); /* what LMDB added */
+    if (!rc) {
+        rc = write_state(j, 0);
+    }
     if (rc) {
         report(j, 'E', rc, "%s/state: %s", j->conf->dir, strerror(rc));
         return;

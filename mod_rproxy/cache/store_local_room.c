@@ -11,7 +11,7 @@
 /** How often one process looks for dead writers when room is short. */
 #define LOOK_EVERY apr_time_from_sec(1)
 
-/** For how long nothing is written after not even deleting worked, and after how long that is taken for
+/** For how long nothing is written after not even deleting worked or the disk was full, and after how long that is taken for
  * lasting. */
 #define STUCK_PAUSE apr_time_from_sec(1)
 #define STUCK_LONG  apr_time_from_sec(60)
@@ -271,6 +271,11 @@ static void get_stuck(rp_local_t *s)
         rp_local_log(s, RP_LOG_DAMAGED, LOG_ERR, MDB_MAP_FULL,
                      "not even deleting works, since a minute; it is made anew at the next restart");
     }
+}
+
+void rp_local_pause(rp_local_t *s)
+{
+    __atomic_store_n(&s->stuck_until, apr_time_now() + STUCK_PAUSE, __ATOMIC_RELAXED);
 }
 
 int rp_local_is_stuck(rp_local_t *s)
