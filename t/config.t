@@ -71,6 +71,9 @@ my @wrong = (
     ['a heuristic without a unit', "!RProxyCacheHeuristic 10% max=5\n", qr/max=5/, qr/max=1d/],
     ['a bound of nothing', "!RProxyCacheHeuristic off max=1d\n", qr/max=1d/, qr/off/],
     ['a status that tells all', "!RProxyCacheStatus all\n", qr/all/, qr/full/],
+    ['a targeted field with a space', "!RProxyCacheTargets \"CDN Cache-Control\"\n", qr/CDN Cache-Control/, qr/none, or names of fields/],
+    ['none among targeted fields', "!RProxyCacheTargets CDN-Cache-Control none\n", qr/RProxyCacheTargets none/, qr/none, or names/],
+    ['Cache-Control as a targeted field', "!RProxyCacheTargets Cache-Control\n", qr/RProxyCacheTargets Cache-Control/, qr/CDN-Cache-Control/],
     ['a cache neither on nor off', "!RProxyCache maybe\n", qr/RProxyCache/, qr/On or Off/i],
     ['client certificates maybe', "!RProxyClientCert maybe\n", qr/maybe/, qr/chain/],
     ['trust in no address', "!RProxyTrust everybody\n", qr/everybody/, qr{10\.0\.0\.0/8}],
@@ -133,6 +136,7 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyCacheIgnoreClient on
     RProxyCacheHeuristic 20% max=10m
     RProxyCacheStatus full
+    RProxyCacheTargets Shop-Cache-Control CDN-Cache-Control
     RProxyCompress zstd br gzip
     RProxyCompressTypes text/* application/json
     RProxyCompressMin 2K
@@ -145,6 +149,7 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyCacheAllow shared-cookie
     RProxyCacheHeuristic off
     RProxyCacheStatus off
+    RProxyCacheTargets none
     RProxyClientCert on
 </LocationMatch>
 CONF

@@ -69,8 +69,8 @@ static void read_facts(rp_request_t *rq, int status, const apr_table_t *fields, 
 {
     const rp_response_t *response = &rq->response;
 
-    rp_response_facts(rq->r->pool, facts, status, fields, apr_time_sec(response->request_time),
-                      apr_time_sec(response->time));
+    rp_response_facts(rq->r->pool, facts, status, fields, rp_cache_targets(rq->dconf),
+                      apr_time_sec(response->request_time), apr_time_sec(response->time));
 }
 
 static void tee_data(void *ctx, const char *buf, apr_size_t len)
@@ -295,8 +295,8 @@ static void freshen(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *reques
 
     rp_freshen_fields(record->fields, rq->response.fields);
     rp_policy_response(rq, record->status, record->fields);
-    rp_response_facts(rq->r->pool, &stored, record->status, rp_policy_heeded(rq, record->fields), fresh->request_time,
-                      fresh->response_time);
+    rp_response_facts(rq->r->pool, &stored, record->status, rp_policy_heeded(rq, record->fields),
+                      rp_cache_targets(rq->dconf), fresh->request_time, fresh->response_time);
     stored.age = fresh->age;
     rp_policy_facts(rq, &stored);
     date_record(rq, record, &stored);
@@ -307,7 +307,8 @@ static void read_both(rp_request_t *rq, const rp_record_t *record, rp_response_f
 {
     add_date(rq);
     read_facts(rq, rq->response.status, rq->response.fields, fresh);
-    rp_response_facts(rq->r->pool, stored, record->status, record->fields, record->request_time, record->response_time);
+    rp_response_facts(rq->r->pool, stored, record->status, record->fields, NULL, record->request_time,
+                      record->response_time);
 }
 
 int rp_save_freshened(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc)

@@ -113,8 +113,7 @@ static void decide(rp_request_t *rq, const rp_lookup_t *lookup, decision_t *d)
         return;
     }
     rp_policy_response(rq, lookup->record.status, lookup->record.fields);
-    rp_cc_parse(rq->r->pool, &response_cc,
-                apr_table_getm(rq->r->pool, rp_policy_heeded(rq, lookup->record.fields), "Cache-Control"));
+    rp_response_cc(rq->r->pool, rp_policy_heeded(rq, lookup->record.fields), rp_cache_targets(rq->dconf), &response_cc);
     d->age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
     d->ttl = lookup->record.lifetime - d->age;
     d->usable = rp_usable(&response_cc, &d->request_cc, pragma, lookup->record.lifetime, d->age);

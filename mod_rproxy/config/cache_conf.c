@@ -99,3 +99,38 @@ const char *rp_cmd_heuristic(cmd_parms *cmd, void *dir, const char *part, const 
     conf->heuristic_percent = percent;
     return NULL;
 }
+
+/* A reverse proxy is what CDN-Cache-Control is meant for: a cache on behalf of the origin (RFC 9213 §3). */
+static const char *const default_targets[] = { "CDN-Cache-Control", NULL };
+
+const char *const *rp_cache_targets(const rp_dir_conf_t *conf)
+{
+    return conf->cache_targets ? conf->cache_targets : default_targets;
+}
+
+#define TARGETS_WANTED "write none, or names of fields such as CDN-Cache-Control, the most important one first"
+
+const char *rp_cmd_cache_targets(cmd_parms *cmd, void *dir, int argc, char *const argv[])
+{
+    const char **names = apr_pcalloc(cmd->pool, ((apr_size_t)argc + 1) * sizeof(*names));
+    int i;
+
+    if (argc < 1) {
+        return "RProxyCacheTargets: " TARGETS_WANTED;
+    }
+    ((rp_dir_conf_t *)dir)->cache_targets = names;
+    if (argc == 1 && !strcasecmp(argv[0], "none")) {
+        return NULL;
+    }
+    for (i = 0; i < argc; i++) {
+        rp_str_t name = { argv[i], strlen(argv[i]) };
+
+        /* These two have a syntax of their own: as Dictionaries they would be misread. */
+        if (!rp_is_token(name) || rp_str_is(name, "none") || rp_str_is(name, "Cache-Control")
+            || rp_str_is(name, "Expires")) {
+            return apr_psprintf(cmd->pool, "RProxyCacheTargets %s: " TARGETS_WANTED, argv[i]);
+        }
+        names[i] = apr_pstrdup(cmd->pool, argv[i]);
+    }
+    return NULL;
+}

@@ -139,6 +139,7 @@ typedef struct rp_dir_conf_t {
     int ignore_client;
     int heuristic_percent; /* 0: off */
     apr_interval_time_t heuristic_max;
+    const char *const *cache_targets; /* RProxyCacheTargets; NULL when unset: ask rp_cache_targets() */
     rp_rules_t *cache_rules; /* NULL: none */
     rp_encode_conf_t compress;
 } rp_dir_conf_t;
@@ -183,6 +184,9 @@ void *rp_merge_server_conf(apr_pool_t *p, void *base, void *add);
  * @return OK, or HTTP_INTERNAL_SERVER_ERROR after at least one error
  */
 int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+
+/** The targeted fields that a response's directives are taken from, as rp_response_cc() wants them. */
+const char *const *rp_cache_targets(const rp_dir_conf_t *conf);
 
 /** The route of the longest path that path lies under, or NULL. */
 const rp_route_t *rp_route_find(const rp_server_conf_t *conf, const char *path);

@@ -51,6 +51,7 @@ void *rp_merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     MERGE(ignore_client);
     MERGE(heuristic_percent);
     MERGE(heuristic_max);
+    merged->cache_targets = add->cache_targets ? add->cache_targets : base->cache_targets;
     rp_rules_merge(p, merged, base, add);
     rp_compress_merge(merged, base, add);
     return merged;

@@ -32,6 +32,7 @@ const char *rp_cmd_client_cert(cmd_parms *cmd, void *dir, const char *which);
 const char *rp_cmd_cache(cmd_parms *cmd, void *dir, int on);
 const char *rp_cmd_cache_early(cmd_parms *cmd, void *dir, int on);
 const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+const char *rp_cmd_cache_targets(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 extern const rp_option_t rp_timeout_options[];
 
 /* rules_conf.c */

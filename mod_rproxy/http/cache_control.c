@@ -4,37 +4,18 @@
 #include <apr_strings.h>
 
 #include "http/http.h"
+#include "http/cache_control.h"
 
 /*
  * Where a field can be read in two ways, the one that stores or reuses less is taken: a server that writes
  * "max-age=abc" or "private=" did not mean "keep this for long".
  */
 
-typedef enum directive_e {
-    CC_UNKNOWN,
-    CC_IMMUTABLE,
-    CC_MAX_AGE,
-    CC_MAX_STALE,
-    CC_MIN_FRESH,
-    CC_MUST_REVALIDATE,
-    CC_MUST_UNDERSTAND,
-    CC_NO_CACHE,
-    CC_NO_STORE,
-    CC_NO_TRANSFORM,
-    CC_ONLY_IF_CACHED,
-    CC_PRIVATE,
-    CC_PROXY_REVALIDATE,
-    CC_PUBLIC,
-    CC_S_MAXAGE,
-    CC_STALE_IF_ERROR,
-    CC_STALE_WHILE_REVALIDATE
-} directive_e;
-
 #define DIRECTIVE(name, id) {{name, sizeof(name) - 1}, id}
 
 static const struct {
     rp_str_t name;
-    directive_e id;
+    rp_directive_e id;
 } directives[] = {
     /* the frequent ones first */
     DIRECTIVE("max-age", CC_MAX_AGE),
@@ -55,7 +36,7 @@ static const struct {
     DIRECTIVE("only-if-cached", CC_ONLY_IF_CACHED),
 };
 
-static directive_e directive_of(rp_str_t name)
+rp_directive_e rp_cc_directive(rp_str_t name)
 {
     for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++) {
         if (name.len == directives[i].name.len && rp_str_caseeq(name, directives[i].name)) {
@@ -64,17 +45,6 @@ static directive_e directive_of(rp_str_t name)
     }
     return CC_UNKNOWN;
 }
-
-typedef enum argument_e {
-    ARG_NONE, /* no "=" at all */
-    ARG_GOOD,
-    ARG_BAD
-} argument_e;
-
-typedef struct argument_t {
-    argument_e kind;
-    rp_str_t text; /* token or quoted-string when ARG_GOOD */
-} argument_t;
 
 /** The end of a quoted-string that s begins with, one behind its closing quote; 0 when there is none. */
 static size_t quoted_length(rp_str_t s)
@@ -114,25 +84,26 @@ static int has_open_quote(rp_str_t s)
 }
 
 /** Take "name[=argument]" apart; RFC 9111 §5.2 allows no white space around the "=". */
-static rp_str_t split_directive(rp_str_t item, argument_t *argument)
+static rp_str_t split_directive(apr_pool_t *p, rp_str_t item, rp_cc_argument_t *argument)
 {
     const char *equals = memchr(item.ptr, '=', item.len);
     if (!equals) {
-        *argument = (argument_t){ARG_NONE, {NULL, 0}};
+        *argument = (rp_cc_argument_t){RP_CC_NONE, {NULL, 0}};
         return item;
     }
     rp_str_t name = {item.ptr, (size_t)(equals - item.ptr)};
     rp_str_t trimmed = rp_trim(name);
-    argument->text = (rp_str_t){equals + 1, item.len - name.len - 1};
-    argument->kind = trimmed.len == name.len && is_argument(argument->text) ? ARG_GOOD : ARG_BAD;
+    rp_str_t text = {equals + 1, item.len - name.len - 1};
+    argument->kind = trimmed.len == name.len && is_argument(text) ? RP_CC_GOOD : RP_CC_BAD;
+    argument->text = argument->kind == RP_CC_GOOD ? rp_unquote(p, text) : (rp_str_t){NULL, 0};
     return trimmed;
 }
 
 /** @return 1, or 0 when the argument is not delta-seconds (RFC 9111 §1.2.2) */
-static int seconds_of(apr_pool_t *p, const argument_t *argument, rp_secs_t *seconds)
+static int seconds_of(const rp_cc_argument_t *argument, rp_secs_t *seconds)
 {
     uint64_t n;
-    if (argument->kind != ARG_GOOD || !rp_parse_uint(rp_unquote(p, argument->text), RP_MAX_DELTA, &n)) {
+    if (argument->kind != RP_CC_GOOD || !rp_parse_uint(argument->text, RP_MAX_DELTA, &n)) {
         return 0;
     }
     *seconds = (rp_secs_t)n;
@@ -140,10 +111,10 @@ static int seconds_of(apr_pool_t *p, const argument_t *argument, rp_secs_t *seco
 }
 
 /** Keep the smallest of what a directive says; what is invalid says 0. */
-static void keep_least(apr_pool_t *p, rp_secs_t *kept, const argument_t *argument)
+static void keep_least(rp_secs_t *kept, const rp_cc_argument_t *argument)
 {
     rp_secs_t seconds;
-    if (!seconds_of(p, argument, &seconds)) {
+    if (!seconds_of(argument, &seconds)) {
         seconds = 0;
     }
     if (*kept == RP_NO_TIME || seconds < *kept) {
@@ -152,10 +123,10 @@ static void keep_least(apr_pool_t *p, rp_secs_t *kept, const argument_t *argumen
 }
 
 /** For min-fresh, where more is stricter and an invalid value is a wish that nobody can read. */
-static void keep_most(apr_pool_t *p, rp_secs_t *kept, const argument_t *argument)
+static void keep_most(rp_secs_t *kept, const rp_cc_argument_t *argument)
 {
     rp_secs_t seconds;
-    if (seconds_of(p, argument, &seconds) && seconds > *kept) {
+    if (seconds_of(argument, &seconds) && seconds > *kept) {
         *kept = seconds;
     }
 }
@@ -164,13 +135,13 @@ static void keep_most(apr_pool_t *p, rp_secs_t *kept, const argument_t *argument
  * Add the field names of no-cache="…" or private="…" to *fields.
  * @return 1, or 0 when the directive has no readable names and thus means the whole response
  */
-static int add_fields(apr_pool_t *p, const char **fields, const argument_t *argument)
+static int add_fields(apr_pool_t *p, const char **fields, const rp_cc_argument_t *argument)
 {
-    if (argument->kind != ARG_GOOD) {
+    if (argument->kind != RP_CC_GOOD) {
         return 0;
     }
     const char *names = *fields;
-    rp_str_t list = rp_unquote(p, argument->text);
+    rp_str_t list = argument->text;
     rp_str_t name;
     while (rp_list_next(&list, &name)) {
         if (!rp_is_token(name)) {
@@ -186,7 +157,7 @@ static int add_fields(apr_pool_t *p, const char **fields, const argument_t *argu
     return 1;
 }
 
-static void apply(apr_pool_t *p, rp_cc_t *cc, directive_e directive, const argument_t *argument)
+void rp_cc_apply(apr_pool_t *p, rp_cc_t *cc, rp_directive_e directive, const rp_cc_argument_t *argument)
 {
     switch (directive) {
     case CC_NO_CACHE:
@@ -196,26 +167,26 @@ static void apply(apr_pool_t *p, rp_cc_t *cc, directive_e directive, const argum
         cc->private_ |= !add_fields(p, &cc->private_fields, argument);
         return;
     case CC_MAX_AGE:
-        keep_least(p, &cc->max_age, argument);
+        keep_least(&cc->max_age, argument);
         return;
     case CC_S_MAXAGE:
-        keep_least(p, &cc->s_maxage, argument);
+        keep_least(&cc->s_maxage, argument);
         return;
     case CC_STALE_WHILE_REVALIDATE:
-        keep_least(p, &cc->stale_while_revalidate, argument);
+        keep_least(&cc->stale_while_revalidate, argument);
         return;
     case CC_STALE_IF_ERROR:
-        keep_least(p, &cc->stale_if_error, argument);
+        keep_least(&cc->stale_if_error, argument);
         return;
     case CC_MAX_STALE:
-        if (argument->kind == ARG_NONE) {
+        if (argument->kind == RP_CC_NONE) {
             cc->max_stale_any = 1;
             return;
         }
-        keep_least(p, &cc->max_stale, argument);
+        keep_least(&cc->max_stale, argument);
         return;
     case CC_MIN_FRESH:
-        keep_most(p, &cc->min_fresh, argument);
+        keep_most(&cc->min_fresh, argument);
         return;
     case CC_NO_STORE:
         cc->no_store = 1;
@@ -255,9 +226,14 @@ static const rp_cc_t nothing_said = {
     .stale_if_error = RP_NO_TIME,
 };
 
-void rp_cc_parse(apr_pool_t *p, rp_cc_t *cc, const char *value)
+void rp_cc_begin(rp_cc_t *cc)
 {
     *cc = nothing_said;
+}
+
+void rp_cc_parse(apr_pool_t *p, rp_cc_t *cc, const char *value)
+{
+    rp_cc_begin(cc);
     if (!value) {
         return;
     }
@@ -265,9 +241,9 @@ void rp_cc_parse(apr_pool_t *p, rp_cc_t *cc, const char *value)
     rp_str_t list = {value, strlen(value)};
     rp_str_t item;
     while (rp_list_next(&list, &item)) {
-        argument_t argument;
-        rp_str_t name = split_directive(item, &argument);
-        apply(p, cc, directive_of(name), &argument);
+        rp_cc_argument_t argument;
+        rp_str_t name = split_directive(p, item, &argument);
+        rp_cc_apply(p, cc, rp_cc_directive(name), &argument);
         if (has_open_quote(item)) {
             cc->no_store = 1;
         }

@@ -67,12 +67,12 @@ static const char *etag_of(const apr_table_t *fields)
 }
 
 void rp_response_facts(apr_pool_t *p, rp_response_facts_t *facts, int status, const apr_table_t *fields,
-                       rp_secs_t request_time, rp_secs_t response_time)
+                       const char *const *targets, rp_secs_t request_time, rp_secs_t response_time)
 {
     facts->status = status;
-    rp_cc_parse(p, &facts->cc, apr_table_getm(p, fields, "Cache-Control"));
+    facts->targeted = rp_response_cc(p, fields, targets, &facts->cc);
     facts->date = rp_date_parse(apr_table_get(fields, "Date"), response_time);
-    facts->expires = expires_of(fields, response_time);
+    facts->expires = facts->targeted ? RP_NO_TIME : expires_of(fields, response_time);
     facts->last_modified = rp_date_parse(apr_table_get(fields, "Last-Modified"), response_time);
     facts->age = age_of(fields);
     facts->etag = etag_of(fields);

@@ -315,6 +315,14 @@ typedef struct rp_cc_t {
  */
 void rp_cc_parse(apr_pool_t *p, rp_cc_t *cc, const char *value);
 
+/**
+ * targeted.c: the directives of a response that are meant for us (RFC 9213): those of the first field of targets that
+ * is there, valid and not empty, or else Cache-Control's.  Where a targeted field counts, Expires does not (§2.2).
+ * @param targets  names of targeted fields, first ones first, NULL behind the last; NULL for none
+ * @return 1 when *cc is of a targeted field
+ */
+int rp_response_cc(apr_pool_t *p, const apr_table_t *fields, const char *const *targets, rp_cc_t *cc);
+
 /* ------------------------------------------------------------------ date.c: RFC 9110 §5.6.7 */
 
 /**
@@ -330,9 +338,10 @@ rp_secs_t rp_date_parse(const char *value, rp_secs_t now);
 /** The facts about a response that decide on storing it and on its freshness; filled from its fields. */
 typedef struct rp_response_facts_t {
     int status;
-    rp_cc_t cc;
+    rp_cc_t cc;              /* from rp_response_cc() */
+    int targeted;            /* it is of a targeted field */
     rp_secs_t date;          /* RP_NO_TIME when absent or invalid */
-    rp_secs_t expires;       /* RP_NO_TIME when absent; 0 when invalid: in the past (RFC 9111 §5.3) */
+    rp_secs_t expires;       /* RP_NO_TIME when absent or targeted; 0 when invalid: in the past (RFC 9111 §5.3) */
     rp_secs_t last_modified;
     rp_secs_t age;           /* Age field's value, 0 when absent or invalid; its first value when a list */
     const char *etag;        /* as received; NULL when absent or malformed */
@@ -343,9 +352,12 @@ typedef struct rp_response_facts_t {
     rp_secs_t response_time; /* when it arrived */
 } rp_response_facts_t;
 
-/** Fill *facts from a table of response fields; strings stay the table's or go to p. */
+/**
+ * Fill *facts from a table of response fields; strings stay the table's or go to p.
+ * @param targets  as for rp_response_cc()
+ */
 void rp_response_facts(apr_pool_t *p, rp_response_facts_t *facts, int status, const apr_table_t *fields,
-                       rp_secs_t request_time, rp_secs_t response_time);
+                       const char *const *targets, rp_secs_t request_time, rp_secs_t response_time);
 
 /** Which responses with Set-Cookie are stored; each is given to everybody, cookie included (RFC 9111 §7.3). */
 typedef enum rp_cookies_e {

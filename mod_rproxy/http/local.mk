@@ -28,7 +28,8 @@ t_unit_test_structured_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_head t/fuzz/fuzz_chunked t/fuzz/fuzz_field t/fuzz/fuzz_uri t/fuzz/fuzz_structured
 
 # Caching
-librpcore_la_SOURCES += %D%/cache_control.c %D%/date.c %D%/freshness.c %D%/conditional.c %D%/vary.c
+librpcore_la_SOURCES += %D%/cache_control.h %D%/cache_control.c %D%/date.c %D%/freshness.c %D%/conditional.c %D%/vary.c
+librpcore_la_SOURCES += %D%/targeted.c
 
 check_PROGRAMS += t/unit/test_freshness_table
 t_unit_test_freshness_table_SOURCES = t/unit/test_freshness_table.c t/unit/freshness_util.h
@@ -38,6 +39,9 @@ check_PROGRAMS += t/unit/test_cache_control t/unit/test_date t/unit/test_freshne
 	t/unit/test_conditional t/unit/test_vary
 t_unit_test_cache_control_SOURCES = t/unit/test_cache_control.c
 t_unit_test_cache_control_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += t/unit/test_targeted
+t_unit_test_targeted_SOURCES = t/unit/test_targeted.c t/unit/freshness_util.h
+t_unit_test_targeted_LDADD = $(UNIT_LDADD)
 t_unit_test_date_SOURCES = t/unit/test_date.c
 t_unit_test_date_LDADD = $(UNIT_LDADD)
 t_unit_test_storable_SOURCES = t/unit/test_storable.c t/unit/freshness_util.h
@@ -48,7 +52,7 @@ t_unit_test_conditional_SOURCES = t/unit/test_conditional.c
 t_unit_test_conditional_LDADD = $(UNIT_LDADD)
 t_unit_test_vary_SOURCES = t/unit/test_vary.c
 t_unit_test_vary_LDADD = $(UNIT_LDADD)
-FUZZERS += t/fuzz/fuzz_cache_control t/fuzz/fuzz_date t/fuzz/fuzz_etag_list t/fuzz/fuzz_vary
+FUZZERS += t/fuzz/fuzz_cache_control t/fuzz/fuzz_targeted t/fuzz/fuzz_date t/fuzz/fuzz_etag_list t/fuzz/fuzz_vary
 
 # Content codings
 librpcore_la_SOURCES += %D%/accept_encoding.c

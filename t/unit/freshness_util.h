@@ -58,7 +58,7 @@ static rp_response_facts_t response(int status, const char *fields)
 {
     rp_response_facts_t facts;
     memset(&facts, 0xa5, sizeof(facts));
-    rp_response_facts(pool, &facts, status, fields_of(fields), NOW, NOW);
+    rp_response_facts(pool, &facts, status, fields_of(fields), NULL, NOW, NOW);
     return facts;
 }
 

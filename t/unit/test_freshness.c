@@ -177,7 +177,7 @@ static void the_initial_age_is_the_larger_of_apparent_and_corrected_age(void **s
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         rp_response_facts_t f;
-        rp_response_facts(pool, &f, 200, fields_of(cases[i].fields), NOW - cases[i].delay, NOW);
+        rp_response_facts(pool, &f, 200, fields_of(cases[i].fields), NULL, NOW - cases[i].delay, NOW);
         assert_int_equal(rp_initial_age(&f), cases[i].age);
     }
 }
