@@ -95,7 +95,8 @@ static void other_directives_do_no_harm(void **state)
 {
     rp_cc_t cc;
     (void)state;
-    assert_true(take("CDN-Cache-Control: x=(1 2), max-age=5, stale-while-revalidate=6, stale-if-error=7, s-maxage=8", &cc));
+    assert_true(take("CDN-Cache-Control: x=(1 2), max-age=5, stale-while-revalidate=6, stale-if-error=7, s-maxage=8",
+                     &cc));
     assert_int_equal(cc.max_age, 5);
     assert_int_equal(cc.stale_while_revalidate, 6);
     assert_int_equal(cc.stale_if_error, 7);

@@ -1,0 +1,73 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** tags.c, no_vary_search.c: what caches do beyond RFC 9111.  A part of http.h, which includes it. */
+#ifndef RP_HTTP_EXTENSIONS_H
+#define RP_HTTP_EXTENSIONS_H
+
+#ifndef RP_HTTP_H
+#error "include http/http.h"
+#endif
+
+/* ------------------------------------------------------------------ tags.c: groups (RFC 9875) and tags */
+
+typedef enum rp_tag_kind_e {
+    RP_TAG_GROUP, /* of Cache-Groups: one origin's, two origins' groups of one name are two */
+    RP_TAG_KEY    /* of Surrogate-Key and Cache-Tag: whoever may purge uses it across origins */
+} rp_tag_kind_e;
+
+typedef struct rp_tag_t {
+    rp_tag_kind_e kind;
+    rp_str_t text; /* case counts; terminated */
+} rp_tag_t;
+
+/** More tags, or longer ones, of one response are left out.  RFC 9875 §2 wants 32 of 32 characters at least. */
+#define RP_MAX_TAGS 128
+#define RP_MAX_TAG_LEN 1024
+
+/**
+ * The groups and tags that a response says it belongs to: Cache-Groups (a List of Strings, RFC 9875 §2; ignored as a
+ * whole when it is anything else), Surrogate-Key (words between blanks) and Cache-Tag (between commas).  None
+ * stands twice.
+ * @param tags  set to an array of rp_tag_t in p, which may be empty, groups first
+ * @return 1, or 0 when some were left out for their number or length, so that purging by these misses the response
+ */
+int rp_tags(apr_pool_t *p, const apr_table_t *fields, apr_array_header_t **tags);
+
+/**
+ * The groups that a response to an unsafe request invalidates: Cache-Group-Invalidation (RFC 9875 §3), which the
+ * caller ignores after safe ones.  Arguments and result as for rp_tags().
+ */
+int rp_tags_invalidated(apr_pool_t *p, const apr_table_t *fields, apr_array_header_t **tags);
+
+/* ------------------------------------------------------------------ no_vary_search.c: No-Vary-Search */
+
+/** Which differences between queries make no difference (draft-ietf-httpbis-no-vary-search). */
+typedef struct rp_nvs_t {
+    int any_order;             /* key-order: parameters of different names may change places */
+    int only;                  /* names are those that count, by except; else those that do not count, by params */
+    apr_array_header_t *names; /* of rp_str_t, decoded to UTF-8, sorted, each once */
+} rp_nvs_t;
+
+/**
+ * Parse No-Vary-Search.
+ * @param value  all lines joined; NULL when absent
+ * @return NULL for the default, which is that queries are what they are: also when value is invalid, says nothing, or
+ *         has both params and except
+ */
+const rp_nvs_t *rp_nvs_parse(apr_pool_t *p, const char *value);
+
+/**
+ * Rules as text that rp_nvs_parse() reads, the same for the same rules however they were written; "" for NULL.
+ */
+const char *rp_nvs_format(apr_pool_t *p, const rp_nvs_t *rules);
+
+/**
+ * The canonical form of a query: two are the same exactly when rules make the queries equivalent (§6 of the draft).
+ * Parameters are read as application/x-www-form-urlencoded (WHATWG URL §5.1): "+", percent-encodings and bytes
+ * that are no UTF-8 are what they are there.
+ * @param query  without its "?"; NULL when the URL has none, which is the same as an empty one unless rules is NULL
+ * @return query itself when rules is NULL; else never NULL
+ */
+const char *rp_nvs_query(apr_pool_t *p, const rp_nvs_t *rules, const char *query);
+
+#endif
