@@ -43,6 +43,16 @@ sub respond
         $c->send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n");
         $c->send_chunk($_) for unpack '(a1000)*', $text;
         return $c->send_last_chunk;
+    } elsif ($what eq 'digests') {
+        my @digests = map { ("$_: sha-256=:4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=:\r\n") }
+            'Content-Digest', 'Repr-Digest', 'Digest', 'Content-MD5';
+        my $match = $request->field('If-None-Match') || '';
+        my $head = join '', qq{ETag: "v1"\r\nCache-Control: max-age=0\r\n}, @digests;
+        return $c->send("HTTP/1.1 304 Not Modified\r\n$head\r\n") if $match eq '"v1"';
+        $c->send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n$head\r\n");
+        $c->send_chunk($text) if $request->method ne 'HEAD';
+        return $c->send(join '', "0\r\n", @digests, "X-Sum: 42\r\n\r\n") if $request->method ne 'HEAD';
+        return;
     } elsif ($what eq 'broken') {
         $c->send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n", $text);
         return $c->close;
@@ -186,6 +196,27 @@ CONF
         is(get($httpd, asking('/', status => 404, 'Content-Type' => 'text/html', body => $long),
             'Accept-Encoding' => 'gzip')->field('Content-Encoding'),
             'gzip', 'an error page');
+    };
+    part 'digests are of the bytes that come with them' => sub {
+        my @names = ('Content-Digest', 'Repr-Digest', 'Digest', 'Content-MD5');
+        for my $where ('', '/cached') {
+            my $coded = get($httpd, "$where/digests", 'Accept-Encoding' => 'gzip', TE => 'trailers', Connection => 'TE');
+            is($coded->field('Content-Encoding'), 'gzip', "$where/digests is compressed");
+            is($coded->field($_), undef, "without $_") for @names;
+            is($coded->trailer($_), undef, "without the trailer $_") for @names;
+            my $plain = get($httpd, "$where/digests", TE => 'trailers', Connection => 'TE');
+            is($plain->field($_), 'sha-256=:4REjxQ4yrqUVicfSKYNO/cF9zNj5ANbzgDZt3/h3Qxo=:', "uncompressed with its $_")
+                for @names;
+        }
+        my $coded = get($httpd, '/digests', 'Accept-Encoding' => 'gzip', TE => 'trailers', Connection => 'TE');
+        is($coded->trailer('X-Sum'), '42', 'another trailer field goes with it');
+        my $plain = get($httpd, '/digests', TE => 'trailers', Connection => 'TE');
+        ok(defined $plain->trailer($_), "as does $_ uncompressed") for @names;
+        my $head = client($httpd)->head('/digests', 'Accept-Encoding' => 'gzip');
+        is($head->field($_), undef, "HEAD has no $_ either") for @names;
+        my $not_modified = get($httpd, '/digests', 'Accept-Encoding' => 'gzip', 'If-None-Match' => '"v1+gzip"');
+        is($not_modified->status, 304, 'of the compressed one');
+        is($not_modified->field($_), undef, "a 304 says no $_") for @names;
     };
     part 'a response that breaks off stays broken' => sub {
         my $response = get($httpd, '/broken', 'Accept-Encoding' => 'gzip');

@@ -113,6 +113,9 @@ void rp_encode_vary(apr_table_t *response);
  */
 void rp_encode_fields(apr_pool_t *p, apr_table_t *response, rp_coding_e coding);
 
+/** Take digests out of the fields, or trailer fields, of a response that is coded by us: they are of other bytes. */
+void rp_encode_drop_digests(apr_table_t *fields);
+
 /**
  * Let the response of r go out in coding.  Vary is added to r->headers_out at once; identity needs no more,
  * and a 304 gets its ETag at once too.  For the rest the output filter is added; it sets the fields

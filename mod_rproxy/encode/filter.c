@@ -223,6 +223,10 @@ static apr_status_t finish(encode_ctx_t *ctx, apr_bucket *eos)
         return rv;
     }
     leave_coding(ctx, PHASE_BODYLESS);
+    if (ctx->f->r->trailers_out) {
+        /* Where a digest stands when it is made while the body goes out (RFC 9530). */
+        rp_encode_drop_digests(ctx->f->r->trailers_out);
+    }
     move_on(ctx, eos);
     return pass_on(ctx);
 }

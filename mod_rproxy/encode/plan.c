@@ -342,17 +342,27 @@ void rp_encode_vary(apr_table_t *response)
     }
 }
 
+void rp_encode_drop_digests(apr_table_t *fields)
+{
+    /*
+     * All of them are taken over bytes with their content coding (RFC 9530 §2, §3, RFC 3230 §4.1), Repr-Digest and
+     * Digest too: what we coded is another representation.  A digest that is wrong is worse than none, since a client
+     * that checks it throws the response away; to make right ones the body would have to wait until its end is known.
+     */
+    static const char *const digests[] = {"Content-Digest", "Repr-Digest", "Digest", "Content-MD5"};
+    for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
+        apr_table_unset(fields, digests[i]);
+    }
+}
+
 void rp_encode_fields(apr_pool_t *p, apr_table_t *response, rp_coding_e coding)
 {
-    static const char *const of_uncoded_bytes[] = {
-        "Content-Length", "Accept-Ranges", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest",
-    };
     if (coding == RP_CODING_IDENTITY) {
         return;
     }
-    for (size_t i = 0; i < sizeof(of_uncoded_bytes) / sizeof(of_uncoded_bytes[0]); i++) {
-        apr_table_unset(response, of_uncoded_bytes[i]);
-    }
+    apr_table_unset(response, "Content-Length");
+    apr_table_unset(response, "Accept-Ranges");
+    rp_encode_drop_digests(response);
     apr_table_setn(response, "Content-Encoding", rp_coding_name(coding));
     const char *etag = rp_encode_etag(p, apr_table_get(response, "ETag"), coding);
     if (etag) {
