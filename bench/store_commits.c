@@ -45,10 +45,11 @@ static void *store(void *arg)
         unsigned char key[RP_KEY_LEN] = {0};
         uint64_t x = ((uint64_t)me->number << 32 | me->n) * 0x9E3779B97F4A7C15u;
         rp_store_writer_t *w;
+        rp_put_t put = {.record = {data, RECORD}, .expires = apr_time_now() + apr_time_from_sec(86400)};
         x = (x ^ x >> 29) * 0xD6E8FEB86659FD93u;
         memcpy(key, &x, 8);
         if (s->ops->begin(s, key, BODY, p, &w) || s->ops->write(w, data, BODY) ||
-            s->ops->commit(w, (rp_str_t){data, RECORD}, apr_time_now() + apr_time_from_sec(3600))) {
+            s->ops->commit(w, &put)) {
             printf("a set failed\n");
             exit(1);
         }

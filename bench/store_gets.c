@@ -109,9 +109,10 @@ static void row(unsigned n, apr_uint64_t size)
     for (i = 0; i < n; i++) {
         unsigned char key[RP_KEY_LEN];
         rp_store_writer_t *w;
+        rp_put_t put = {.record = {data, RECORD}, .expires = apr_time_now() + apr_time_from_sec(86400)};
         key_of(key, i);
         if (s->ops->begin(s, key, BODY, each, &w) || s->ops->write(w, data, BODY) ||
-            s->ops->commit(w, (rp_str_t){data, RECORD}, apr_time_now() + apr_time_from_sec(86400))) {
+            s->ops->commit(w, &put)) {
             printf("a set failed\n");
             exit(1);
         }

@@ -137,13 +137,14 @@ static void ask_store(rp_store_t *s, trace_t t, result_t *r, uint64_t *entries, 
     while (next(&t, &object)) {
         unsigned char key[RP_KEY_LEN];
         rp_store_writer_t *w;
+        rp_put_t put = {.record = {data, RECORD}, .expires = apr_time_now() + apr_time_from_sec(86400)};
         rp_entry_t e;
         key_of(key, object);
         if (s->ops->get(s, key, p, &e) == APR_SUCCESS) {
             count(r, &t, object);
         }
         else if (s->ops->begin(s, key, size_of(object), p, &w) || s->ops->write(w, data, size_of(object)) ||
-                 s->ops->commit(w, (rp_str_t){data, RECORD}, apr_time_now() + apr_time_from_sec(3600))) {
+                 s->ops->commit(w, &put)) {
             printf("a set failed\n");
             exit(1);
         }

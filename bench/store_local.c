@@ -59,7 +59,8 @@ static void set(apr_pool_t *p, unsigned n, size_t len)
         rv = s->ops->write(w, data, len);
     }
     if (!rv) {
-        rv = s->ops->commit(w, (rp_str_t){data, RECORD}, apr_time_now() + apr_time_from_sec(3600));
+        rp_put_t put = {.record = {data, RECORD}, .expires = apr_time_now() + apr_time_from_sec(3600)};
+        rv = s->ops->commit(w, &put);
     }
     if (rv) {
         printf("a set failed: %d\n", rv);

@@ -7,9 +7,12 @@ librpcore_la_SOURCES += %D%/store.h %D%/store_local.h %D%/store_local.c %D%/stor
 	%D%/store_local_state.c %D%/store_local_read.c %D%/store_local_write.c %D%/store_local_remove.c \
 	%D%/store_local_room.c %D%/store_local_queue.c %D%/store_local_run.c %D%/frequency.h %D%/frequency.c
 
-check_PROGRAMS += t/unit/test_store_local t/unit/test_store_local_prepare t/unit/test_store_local_crash
+check_PROGRAMS += t/unit/test_store_local t/unit/test_store_local_prepare t/unit/test_store_local_crash \
+	t/unit/test_store_local_publish
 t_unit_test_store_local_SOURCES = t/unit/test_store_local.c t/unit/store_local_util.h
 t_unit_test_store_local_LDADD = $(UNIT_LDADD)
+t_unit_test_store_local_publish_SOURCES = t/unit/test_store_local_publish.c t/unit/store_local_util.h
+t_unit_test_store_local_publish_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_prepare_SOURCES = t/unit/test_store_local_prepare.c t/unit/store_local_util.h
 t_unit_test_store_local_prepare_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_crash_SOURCES = t/unit/test_store_local_crash.c t/unit/store_local_util.h

@@ -80,6 +80,7 @@ void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
 
     memset(lookup, 0, sizeof(*lookup));
     lookup->store = store;
+    lookup->since = store->ops->stamp(store);
     lookup->key_text = rp_cache_key(rq);
     rp_cache_hash(lookup->key_text, NULL, lookup->key);
     if (!get_record(rq, lookup)) {

@@ -19,6 +19,7 @@ typedef struct rp_lookup_t {
     rp_store_t *store;
     const char *key_text;
     unsigned char key[RP_KEY_LEN];  /* of the entry found, or of the URL itself */
+    uint64_t since;                 /* the store's stamp of before, for what comes of it */
     rp_found_e found;
     rp_entry_t entry;
     rp_record_t record;

@@ -89,8 +89,18 @@ static void tee_data(void *ctx, const char *buf, apr_size_t len)
     save->store->ops->write(save->writer, buf, len);
 }
 
+/* What the store gets: the encoded record, and of it the text of the key as its name. */
+static rp_put_t put_of(apr_pool_t *p, const rp_record_t *record, apr_time_t expires, uint64_t since)
+{
+    rp_put_t put = { .record = rp_record_encode(p, record), .expires = expires, .since = since };
+
+    put.name.len = strlen(record->key);
+    put.name.ptr = memmem(put.record.ptr, put.record.len, record->key, put.name.len);
+    return put;
+}
+
 /* The record that leads from the URL to its variants. */
-static void store_vary(apr_pool_t *p, rp_store_t *store, const rp_record_t *record, apr_time_t expires)
+static void store_vary(apr_pool_t *p, rp_store_t *store, const rp_record_t *record, apr_time_t expires, uint64_t since)
 {
     rp_record_t marker = {
         .kind = RP_RECORD_VARY, .key = record->key, .vary = record->vary, .selection = "", .reason = "",
@@ -101,13 +111,16 @@ static void store_vary(apr_pool_t *p, rp_store_t *store, const rp_record_t *reco
 
     rp_cache_hash(record->key, NULL, key);
     if (store->ops->begin(store, key, 0, p, &writer) == APR_SUCCESS) {
-        store->ops->commit(writer, rp_record_encode(p, &marker), expires);
+        rp_put_t put = put_of(p, &marker, expires, since);
+
+        store->ops->commit(writer, &put);
     }
 }
 
 static void tee_end(void *ctx, int complete)
 {
     rp_save_t *save = ctx;
+    rp_put_t put;
 
     if (save->dropped) {
         return;
@@ -118,9 +131,10 @@ static void tee_end(void *ctx, int complete)
         return;
     }
     if (*save->record.vary) {
-        store_vary(save->rq->r->pool, save->store, &save->record, save->expires);
+        store_vary(save->rq->r->pool, save->store, &save->record, save->expires, save->since);
     }
-    save->store->ops->commit(save->writer, rp_record_encode(save->rq->r->pool, &save->record), save->expires);
+    put = put_of(save->rq->r->pool, &save->record, save->expires, save->since);
+    save->store->ops->commit(save->writer, &put);
 }
 
 /* Fields that Cache-Control keeps from other clients (private="…") or from reuse without asking (no-cache="…") are left
@@ -226,6 +240,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     save->record.reason = in->reason;
     save->record.part_first = in->part_first;
     save->record.part_complete = in->part_complete;
+    save->since = lookup->since;
     date_record(rq, &save->record, &facts);
     /* A copy: what is done to the fields on the way to this client is this client's. */
     save->record.fields = apr_table_copy(rq->r->pool, in->fields);
@@ -258,6 +273,7 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_response_fa
     const char *vary = rp_vary_names(rq->r->pool, facts->vary);
     rp_store_rules_t rules = store_rules(rq);
     int had = request_had(rq->r);
+    rp_put_t put;
 
     if (request_cc->no_store) {
         /* It forbids to store what came, not to keep what was there (RFC 9111 §5.2.1.5). */
@@ -281,9 +297,10 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_response_fa
     drop_fields(record->fields, facts->cc.no_cache_fields);
     if (*record->vary) {
         /* It must not go before what it leads to. */
-        store_vary(rq->r->pool, lookup->store, record, expiry(rq, facts, record));
+        store_vary(rq->r->pool, lookup->store, record, expiry(rq, facts, record), lookup->since);
     }
-    lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(rq, facts, record));
+    put = put_of(rq->r->pool, record, expiry(rq, facts, record), lookup->since);
+    lookup->store->ops->update(&lookup->entry, &put);
     record->fields = fields;
 }
 
@@ -328,6 +345,7 @@ void rp_save_head(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_
     rp_record_t *record = &lookup->record;
     const char *length = apr_table_get(rq->response.fields, "Content-Length");
     rp_response_facts_t fresh, stored;
+    rp_put_t put;
 
     read_both(rq, record, &stored, &fresh);
     if (rp_head_is_of(&stored, &fresh)
@@ -336,7 +354,8 @@ void rp_save_head(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_
         return;
     }
     record->lifetime = 0;
-    lookup->store->ops->update(&lookup->entry, rp_record_encode(rq->r->pool, record), expiry(rq, &stored, record));
+    put = put_of(rq->r->pool, record, expiry(rq, &stored, record), lookup->since);
+    lookup->store->ops->update(&lookup->entry, &put);
 }
 
 /* @param count  what was removed is added to it */

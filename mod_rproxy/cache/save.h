@@ -19,6 +19,7 @@ typedef struct rp_save_t {
     apr_time_t expires;
     uint64_t left;        /* bytes of body that it may still have */
     int dropped;          /* it had more */
+    uint64_t since;
     rp_tee_t tee;
 } rp_save_t;
 

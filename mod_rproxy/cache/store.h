@@ -31,8 +31,26 @@
  * together. */
 #define RP_STORE_CHUNK 65280
 
+/** Tags that one entry may carry, and how each is given: the hash of its name. */
+#define RP_STORE_TAGS 160
+#define RP_STORE_TAG_LEN    16
+
 typedef struct rp_store_t rp_store_t;
 typedef struct rp_store_writer_t rp_store_writer_t;
+
+typedef struct rp_store_tag_t {
+    unsigned char hash[RP_STORE_TAG_LEN];
+} rp_store_tag_t;
+
+/** What is put in front of a body, and what the store itself must know of it. Everything is copied. */
+typedef struct rp_put_t {
+    rp_str_t record;
+    rp_str_t name;       /* by which prefixes are purged: a part of record (the same bytes), or empty */
+    apr_time_t expires;  /* when it is of no use any more (wall clock): may be dropped from then on */
+    const rp_store_tag_t *tags;
+    int ntags;           /* at most RP_STORE_TAGS */
+    uint64_t since;      /* stamp() of before the backend was asked */
+} rp_put_t;
 
 /** An entry as found; record and body live in the pool given to get(). */
 typedef struct rp_entry_t {
@@ -40,8 +58,8 @@ typedef struct rp_entry_t {
     unsigned char key[RP_KEY_LEN];
     uint64_t object; /* identifies this very body: a replaced entry has another */
     rp_str_t record;
-    uint64_t body_len;
-    rp_str_t body; /* the whole body when body_len <= RP_STORE_INLINE; else ptr is NULL: use read() */
+    uint64_t body_len; /* UINT64_MAX: of follow(), still being written */
+    rp_str_t body;     /* the whole body when body_len <= RP_STORE_INLINE; else ptr is NULL: use read() */
 } rp_entry_t;
 
 /** What a store is made of; one static table per kind of store. */
@@ -54,7 +72,10 @@ typedef struct rp_store_ops_t {
     /**
      * Copy body bytes from offset into buf, at most *len; *len becomes what was copied: fewer when the body
      * ends or the store has had enough for one call, 0 only at or behind the body's end. Holds no lock and
-     * pins nothing between calls. @return APR_NOTFOUND when the body is gone (evicted, replaced), which can
+     * pins nothing between calls.
+     * For an entry of follow() the body's end is not known: 0 bytes mean that no more are there yet, APR_EOF
+     * that it was committed and offset is at or behind its end.
+     * @return APR_NOTFOUND when the body is gone (evicted, replaced, its writer aborted or died), which can
      * happen between any two calls
      */
     apr_status_t (*read)(const rp_entry_t *entry, uint64_t offset, char *buf, apr_size_t *len);
@@ -76,16 +97,36 @@ typedef struct rp_store_ops_t {
     apr_status_t (*write)(rp_store_writer_t *w, const char *data, apr_size_t len);
 
     /**
-     * Make the entry visible, atomically, in place of an older one.
-     * @param expires  when it is of no use any more (apr_time_t, wall clock): may be dropped from then on
+     * Let other processes read what was written so far, and the record (as commit()'s is going to be), by
+     * follow() and read(). May be called often; each call that has something new takes a write transaction. An
+     * error aborts the writer, as one of write() does.
      */
-    apr_status_t (*commit)(rp_store_writer_t *w, rp_str_t record, apr_time_t expires);
+    apr_status_t (*publish)(rp_store_writer_t *w, const rp_put_t *put);
+
+    /** What a published writer's object is, now and when it is committed; 0 before publish(). */
+    uint64_t (*object)(const rp_store_writer_t *w);
+
+    /** How many bytes of the body others can read by now: write() too makes them more. 0 before publish(). */
+    uint64_t (*published)(const rp_store_writer_t *w);
+
+    /**
+     * Find what a writer, of any process of the host, has published and not committed; entry->body_len is
+     * UINT64_MAX. @return APR_NOTFOUND when there is no such object, or it is committed: get() finds it by its
+     * key, with the same object id
+     */
+    apr_status_t (*follow)(rp_store_t *s, uint64_t object, apr_pool_t *p, rp_entry_t *entry);
+
+    /** Make the entry visible, atomically, in place of an older one. */
+    apr_status_t (*commit)(rp_store_writer_t *w, const rp_put_t *put);
 
     /** Forget what was begun, and the chunks already written. */
     void (*abort)(rp_store_writer_t *w);
 
     /** Put another record in front of the same body. @return APR_NOTFOUND when the entry is another by now */
-    apr_status_t (*update)(const rp_entry_t *entry, rp_str_t record, apr_time_t expires);
+    apr_status_t (*update)(const rp_entry_t *entry, const rp_put_t *put);
+
+    /** The moment, in the store's own count, to say later on whether a purge came in between. Costs nothing. */
+    uint64_t (*stamp)(rp_store_t *s);
 
     /** Remove one entry. @return APR_SUCCESS also when there was none */
     apr_status_t (*remove)(rp_store_t *s, const unsigned char key[RP_KEY_LEN]);

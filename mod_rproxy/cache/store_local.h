@@ -9,7 +9,8 @@
  *   chunks   object id, index (both big endian) -> one page's worth of a large body
  *   order    sequence -> rp_local_row_t: entries on trial, oldest first
  *   main     object id -> rp_local_row_t: entries that have stood it; what is not in one is in the other
- *   pending  object id -> rp_local_owner_t: chunks of a writer that has not committed
+ *   pending  object id -> rp_local_owner_t: chunks of a writer that has not committed; when it is published,
+ *            its key and an entry's value without a body follow
  *   garbage  object id -> nothing: chunks that nobody needs any more, freed a few at a time
  *   meta     "state" -> rp_local_meta_t
  *
@@ -35,7 +36,7 @@
 #include "cache/store.h"
 
 /** Changes with any change of what is on disk; another one is set aside by prepare. */
-#define RP_LOCAL_FORMAT 2
+#define RP_LOCAL_FORMAT 4
 
 /** Slots in lock.mdb: threads that read at the same instant, over all processes. 64 bytes each. */
 #define RP_LOCAL_READERS 4096
@@ -66,6 +67,12 @@ typedef struct rp_local_head_t {
     uint64_t sequence; /* of its row in `order`, unless it has gone to `main` */
     uint64_t body_len;
     int64_t expires;
+    uint64_t since;   /* the newest purge that it has nothing to do with */
+    uint32_t name_at; /* the name, within the record */
+    uint32_t name_len;
+    uint16_t ntags; /* they follow the head, before the record */
+    uint16_t flags;
+    uint32_t unused;
 } rp_local_head_t;
 
 typedef struct rp_local_row_t {
@@ -180,6 +187,10 @@ struct rp_store_writer_t {
     uint64_t index;   /* the next chunk's */
     char *buf;
     size_t len, cap;
+    uint64_t shown;                  /* bytes of the body in the store */
+    int published;
+    char *told;                      /* the row in `pending`, once published */
+    size_t told_len;
     apr_status_t rv;                 /* APR_SUCCESS, or why it is over */
     rp_store_writer_t *next, **link; /* in s->writers when link is set */
 };
@@ -267,18 +278,32 @@ static inline void rp_local_chunk_key(unsigned char key[12], uint64_t object, ui
 /** Read an entry's header. @return 1 when it is sound: every length in it agrees with the value's */
 int rp_local_head_read(const MDB_val *value, rp_local_head_t *head);
 
+/** Where a sound entry's record begins; a small body follows it. */
+static inline const char *rp_local_record(const MDB_val *value, const rp_local_head_t *head)
+{
+    return (const char *)value->mv_data + sizeof(*head) + (size_t)head->ntags * RP_STORE_TAG_LEN;
+}
+
+/** A row of `pending` that is published. @param value  out: the entry's, pointing into row */
+int rp_local_pending_read(const MDB_val *row, const unsigned char **key, MDB_val *value, rp_local_head_t *head);
+
 apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN], apr_pool_t *p,
                           rp_entry_t *entry);
 apr_status_t rp_local_read(const rp_entry_t *entry, uint64_t offset, char *buf, apr_size_t *len);
+apr_status_t rp_local_follow(rp_store_t *store, uint64_t object, apr_pool_t *p, rp_entry_t *entry);
 
 /* ---------------------------------------------- store_local_write.c, store_local_remove.c */
 
 apr_status_t rp_local_writer_begin(rp_store_t *store, const unsigned char key[RP_KEY_LEN], uint64_t expected,
                                    apr_pool_t *p, rp_store_writer_t **writer);
 apr_status_t rp_local_writer_write(rp_store_writer_t *w, const char *data, apr_size_t len);
-apr_status_t rp_local_writer_commit(rp_store_writer_t *w, rp_str_t record, apr_time_t expires);
+apr_status_t rp_local_writer_publish(rp_store_writer_t *w, const rp_put_t *put);
+uint64_t rp_local_writer_object(const rp_store_writer_t *w);
+uint64_t rp_local_writer_published(const rp_store_writer_t *w);
+apr_status_t rp_local_writer_commit(rp_store_writer_t *w, const rp_put_t *put);
 void rp_local_writer_abort(rp_store_writer_t *w);
-apr_status_t rp_local_update(const rp_entry_t *entry, rp_str_t record, apr_time_t expires);
+apr_status_t rp_local_update(const rp_entry_t *entry, const rp_put_t *put);
+uint64_t rp_local_stamp(rp_store_t *store);
 
 apr_status_t rp_local_remove(rp_store_t *store, const unsigned char key[RP_KEY_LEN]);
 apr_status_t rp_local_remove_primary(rp_store_t *store, const unsigned char primary[RP_KEY_HALF],

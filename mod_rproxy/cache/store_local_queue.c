@@ -85,7 +85,7 @@ static void discharge(rp_local_txn_t *t, int db, uint64_t bytes)
 /** What an entry takes: a value that is longer than half a page has pages of its own. */
 static uint64_t bytes_of(const rp_local_t *s, const rp_local_head_t *head)
 {
-    uint64_t bytes = sizeof(*head) + RP_KEY_LEN + head->record_len;
+    uint64_t bytes = sizeof(*head) + RP_KEY_LEN + (uint64_t)head->ntags * RP_STORE_TAG_LEN + head->record_len;
 
     if (head->body_len > RP_STORE_INLINE) {
         return bytes + (head->body_len + s->chunk - 1) / s->chunk * s->page;

@@ -11,6 +11,9 @@
 /** At most this much is copied in one read transaction: pages that it pins cannot be reused meanwhile. */
 #define READ_MAX (256 * 1024)
 
+/** Not one of LMDB's codes: the followed body was committed and ends here. */
+#define SETTLED_END (-2)
+
 /* ------------------------------------------------------------------ idle read transactions */
 
 /* A renewed transaction costs a fraction of a new one, which must find a slot in lock.mdb under a mutex. With
@@ -111,16 +114,19 @@ void rp_local_readers_close(rp_local_t *s)
 
 int rp_local_head_read(const MDB_val *value, rp_local_head_t *head)
 {
-    size_t rest;
+    size_t rest, tags;
 
     if (value->mv_size < sizeof(*head)) {
         return 0;
     }
     memcpy(head, value->mv_data, sizeof(*head));
+    tags = (size_t)head->ntags * RP_STORE_TAG_LEN;
     rest = value->mv_size - sizeof(*head);
-    if (head->magic != RP_LOCAL_HEAD_MAGIC || head->object == 0 || head->record_len > rest) {
+    if (head->magic != RP_LOCAL_HEAD_MAGIC || head->object == 0 || tags > rest || head->record_len > rest - tags ||
+        head->name_at > head->record_len || head->name_len > head->record_len - head->name_at) {
         return 0;
     }
+    rest -= tags;
     if (head->body_len > RP_STORE_INLINE) {
         return head->record_len == rest && head->body_len <= INT64_MAX;
     }
@@ -130,10 +136,11 @@ int rp_local_head_read(const MDB_val *value, rp_local_head_t *head)
 /** Copy what lies in the map, which is valid only as long as the read transaction. */
 static void copy_entry(const MDB_val *value, const rp_local_head_t *head, apr_pool_t *p, rp_entry_t *entry)
 {
-    size_t len = value->mv_size - sizeof(*head);
+    const char *record = rp_local_record(value, head);
+    size_t len = value->mv_size - (size_t)(record - (const char *)value->mv_data);
     char *copy = apr_palloc(p, len + 1);
 
-    memcpy(copy, (const char *)value->mv_data + sizeof(*head), len);
+    memcpy(copy, record, len);
     entry->object = head->object;
     entry->body_len = head->body_len;
     entry->record.ptr = copy;
@@ -185,6 +192,53 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
     return APR_SUCCESS;
 }
 
+int rp_local_pending_read(const MDB_val *row, const unsigned char **key, MDB_val *value, rp_local_head_t *head)
+{
+    const size_t before = sizeof(rp_local_owner_t) + RP_KEY_LEN;
+
+    if (row->mv_size <= before) {
+        return 0;
+    }
+    *key = (const unsigned char *)row->mv_data + sizeof(rp_local_owner_t);
+    value->mv_data = (char *)row->mv_data + before;
+    value->mv_size = row->mv_size - before;
+    return rp_local_head_read(value, head);
+}
+
+apr_status_t rp_local_follow(rp_store_t *store, uint64_t object, apr_pool_t *p, rp_entry_t *entry)
+{
+    rp_local_t *s = (rp_local_t *)store;
+    MDB_val k = {sizeof(object), &object}, row, value;
+    const unsigned char *key;
+    rp_local_reader_t *r;
+    rp_local_head_t head;
+    int rc, published = 0;
+
+    r = rp_local_reader_take(s, &rc);
+    if (!r) {
+        rp_local_status(s, RP_LOG_READ, rc, "cannot read");
+        return APR_NOTFOUND;
+    }
+    rc = mdb_get(r->txn, s->dbi[RP_DB_PENDING], &k, &row);
+    if (!rc && rp_local_pending_read(&row, &key, &value, &head) && head.object == object) {
+        copy_entry(&value, &head, p, entry);
+        memcpy(entry->key, key, RP_KEY_LEN);
+        published = 1;
+    }
+    rp_local_reader_give(s, r);
+    if (rc) {
+        rp_local_status(s, RP_LOG_READ, rc, "cannot read");
+    }
+    if (!published) {
+        return APR_NOTFOUND;
+    }
+    entry->store = store;
+    entry->body_len = UINT64_MAX;
+    entry->body.ptr = NULL;
+    entry->body.len = 0;
+    return APR_SUCCESS;
+}
+
 /* ------------------------------------------------------------------ bodies */
 
 /** Copy from consecutive chunks; *done is how much. */
@@ -221,6 +275,70 @@ static int copy_chunks(rp_local_t *s, MDB_cursor *cursor, const rp_entry_t *e, u
     return 0;
 }
 
+/** Copy what there is of a body that is, or was, being written: chunks as far as they go, the last one may be
+ * anything but empty. */
+static int copy_shown(rp_local_t *s, MDB_cursor *cursor, const rp_entry_t *e, uint64_t offset, char *buf, size_t len,
+                      size_t *done)
+{
+    *done = 0;
+    while (*done < len) {
+        unsigned char want[12];
+        MDB_val key = {sizeof(want), want}, value;
+        uint64_t index = offset / s->chunk;
+        size_t in = (size_t)(offset % s->chunk), n;
+        int rc;
+
+        rp_local_chunk_key(want, e->object, (uint32_t)index);
+        rc = index > UINT32_MAX ? MDB_NOTFOUND : mdb_cursor_get(cursor, &key, &value, MDB_SET_KEY);
+        if (rc || value.mv_size > s->chunk || value.mv_size <= in) {
+            return rc && rc != MDB_NOTFOUND ? rc : 0;
+        }
+        n = value.mv_size - in < len - *done ? value.mv_size - in : len - *done;
+        memcpy(buf + *done, (const char *)value.mv_data + in, n);
+        *done += n;
+        offset += n;
+    }
+    return 0;
+}
+
+/** No chunk has a byte at offset: because there is none yet (0), because the body was committed and ends there
+ * (SETTLED_END), because a small one lies in its entry by now (copied), or because it is gone (MDB_NOTFOUND). */
+static int copy_settled(rp_local_t *s, MDB_txn *txn, const rp_entry_t *e, uint64_t offset, char *buf, size_t len,
+                        size_t *done)
+{
+    uint64_t object = e->object;
+    MDB_val k = {sizeof(object), &object}, value;
+    rp_local_head_t head;
+    int rc = mdb_get(txn, s->dbi[RP_DB_PENDING], &k, &value);
+
+    if (rc != MDB_NOTFOUND) {
+        return rc;
+    }
+    k.mv_size = RP_KEY_LEN;
+    k.mv_data = (void *)e->key;
+    rc = mdb_get(txn, s->dbi[RP_DB_ENTRIES], &k, &value);
+    if (rc || !rp_local_head_read(&value, &head) || head.object != object) {
+        return rc ? rc : MDB_NOTFOUND;
+    }
+    if (offset >= head.body_len) {
+        return SETTLED_END;
+    }
+    if (head.body_len > RP_STORE_INLINE) {
+        return MDB_NOTFOUND;
+    }
+    *done = head.body_len - offset < len ? (size_t)(head.body_len - offset) : len;
+    memcpy(buf, rp_local_record(&value, &head) + head.record_len + offset, *done);
+    return 0;
+}
+
+static int read_shown(rp_local_t *s, rp_local_reader_t *r, const rp_entry_t *e, uint64_t offset, char *buf, size_t len,
+                      size_t *done)
+{
+    int rc = copy_shown(s, r->chunks, e, offset, buf, len, done);
+
+    return rc || *done ? rc : copy_settled(s, r->txn, e, offset, buf, len, done);
+}
+
 apr_status_t rp_local_read(const rp_entry_t *e, uint64_t offset, char *buf, apr_size_t *len)
 {
     rp_local_t *s = (rp_local_t *)e->store;
@@ -247,10 +365,15 @@ apr_status_t rp_local_read(const rp_entry_t *e, uint64_t offset, char *buf, apr_
     }
     rc = r->chunks ? mdb_cursor_renew(r->txn, r->chunks)
                    : mdb_cursor_open(r->txn, s->dbi[RP_DB_CHUNKS], &r->chunks);
+    n = n < READ_MAX ? n : READ_MAX;
     if (!rc) {
-        rc = copy_chunks(s, r->chunks, e, offset, buf, n < READ_MAX ? n : READ_MAX, &done);
+        rc = e->body_len == UINT64_MAX ? read_shown(s, r, e, offset, buf, n, &done)
+                                       : copy_chunks(s, r->chunks, e, offset, buf, n, &done);
     }
     rp_local_reader_give(s, r);
+    if (rc == SETTLED_END) {
+        return APR_EOF;
+    }
     if (rc) {
         rp_local_status(s, RP_LOG_READ, rc, "cannot read");
         return APR_NOTFOUND;

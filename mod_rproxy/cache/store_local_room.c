@@ -152,7 +152,7 @@ int rp_local_bury_writers(rp_local_txn_t *t, unsigned *found)
         uint64_t object;
 
         memcpy(&object, k.mv_data, sizeof(object));
-        if (v.mv_size == sizeof(owner)) {
+        if (v.mv_size >= sizeof(owner)) {
             memcpy(&owner, v.mv_data, sizeof(owner));
         }
         if (!is_alive(s, object, &owner)) {

@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 #include "cache/store_local.h"
@@ -59,6 +60,65 @@ static int put_pending(rp_local_txn_t *t, uint64_t object)
 
     owner.begun = apr_time_now();
     return mdb_put(t->txn, t->s->dbi[RP_DB_PENDING], &key, &value, 0);
+}
+
+/** The head of what is put; object, sequence and body_len are the caller's. */
+static rp_local_head_t head_of(const rp_put_t *put)
+{
+    rp_local_head_t head = {
+        .magic = RP_LOCAL_HEAD_MAGIC,
+        .record_len = (uint32_t)put->record.len,
+        .expires = put->expires,
+        .since = put->since,
+        .name_at = put->name.len ? (uint32_t)(put->name.ptr - put->record.ptr) : 0,
+        .name_len = (uint32_t)put->name.len,
+        .ntags = (uint16_t)put->ntags,
+    };
+
+    return head;
+}
+
+static apr_status_t check_put(const rp_put_t *put)
+{
+    if (put->record.len > RP_LOCAL_RECORD_MAX || put->ntags > RP_STORE_TAGS) {
+        return APR_ENOSPC;
+    }
+    if (put->ntags < 0 || put->name.len > put->record.len) {
+        return APR_EINVAL;
+    }
+    if (put->name.len && (put->name.ptr < put->record.ptr ||
+                          put->name.ptr > put->record.ptr + (put->record.len - put->name.len))) {
+        return APR_EINVAL;
+    }
+    return APR_SUCCESS;
+}
+
+/** How long an entry's value is in front of its body. */
+static size_t value_len(const rp_put_t *put)
+{
+    return sizeof(rp_local_head_t) + (size_t)put->ntags * RP_STORE_TAG_LEN + put->record.len;
+}
+
+/** Pages that an entry without its body needs. */
+static size_t put_pages(rp_local_t *s, const rp_put_t *put)
+{
+    return value_len(put) / s->chunk + 4;
+}
+
+/** Write an entry's value, but for the body. @return where that goes */
+static char *fill_value(char *to, const rp_local_head_t *head, const rp_put_t *put)
+{
+    memcpy(to, head, sizeof(*head));
+    to += sizeof(*head);
+    if (put->ntags) {
+        memcpy(to, put->tags, (size_t)put->ntags * RP_STORE_TAG_LEN);
+        to += (size_t)put->ntags * RP_STORE_TAG_LEN;
+    }
+    if (put->record.len) {
+        memcpy(to, put->record.ptr, put->record.len);
+        to += put->record.len;
+    }
+    return to;
 }
 
 static int put_chunks(rp_local_txn_t *t, uint64_t object, uint64_t index, const char *data, size_t len)
@@ -119,6 +179,7 @@ static apr_status_t spill(rp_store_writer_t *w, const char *data, size_t len)
     rv = rp_local_run(s, len / s->chunk + 4, work_spill, &work);
     if (rv == APR_SUCCESS) {
         w->index += len / s->chunk;
+        w->shown = w->index * s->chunk;
     }
     else if (work.first) {
         delist(w);
@@ -249,6 +310,118 @@ void rp_local_writer_abort(rp_store_writer_t *w)
     }
 }
 
+/* ------------------------------------------------------------------ publish */
+
+/** What a published writer's row in `pending` begins with; the entry's value follows. */
+#define BEFORE_VALUE (sizeof(rp_local_owner_t) + RP_KEY_LEN)
+
+/** Does the row say the same as put? */
+static int is_told(const rp_store_writer_t *w, const rp_put_t *put)
+{
+    rp_local_head_t head = head_of(put);
+    const char *told = w->told + BEFORE_VALUE;
+    size_t tags = (size_t)put->ntags * RP_STORE_TAG_LEN;
+
+    if (!w->told || w->told_len != BEFORE_VALUE + value_len(put)) {
+        return 0;
+    }
+    head.object = w->object;
+    return !memcmp(told, &head, sizeof(head)) && (!tags || !memcmp(told + sizeof(head), put->tags, tags)) &&
+           !memcmp(told + sizeof(head) + tags, put->record.ptr, put->record.len);
+}
+
+/** Make the row; its object is put in when it is known. */
+static void tell(rp_store_writer_t *w, const rp_put_t *put)
+{
+    rp_local_owner_t owner = w->s->self;
+    rp_local_head_t head = head_of(put);
+
+    w->told_len = BEFORE_VALUE + value_len(put);
+    w->told = apr_palloc(w->pool, w->told_len);
+    owner.begun = apr_time_now();
+    memcpy(w->told, &owner, sizeof(owner));
+    memcpy(w->told + sizeof(owner), w->key, RP_KEY_LEN);
+    fill_value(w->told + BEFORE_VALUE, &head, put);
+}
+
+typedef struct publish_t {
+    rp_store_writer_t *w;
+    int first; /* the object has no id yet */
+    int tell;
+} publish_t;
+
+static int work_publish(rp_local_txn_t *t, void *arg)
+{
+    publish_t *p = arg;
+    rp_store_writer_t *w = p->w;
+    int rc = 0;
+
+    if (p->first) {
+        __atomic_store_n(&w->object, t->next++, __ATOMIC_RELEASE); /* before the row, see work_spill */
+    }
+    else {
+        rc = check_pending(t, w->object);
+    }
+    if (!rc && p->tell) {
+        MDB_val key = {sizeof(w->object), &w->object}, value = {w->told_len, w->told};
+        memcpy(w->told + BEFORE_VALUE + offsetof(rp_local_head_t, object), &w->object, sizeof(w->object));
+        rc = mdb_put(t->txn, t->s->dbi[RP_DB_PENDING], &key, &value, 0);
+    }
+    return rc ? rc : put_chunks(t, w->object, w->index, w->buf, w->len);
+}
+
+apr_status_t rp_local_writer_publish(rp_store_writer_t *w, const rp_put_t *put)
+{
+    publish_t work = {w, w->object == 0, 0};
+    size_t whole;
+    apr_status_t rv;
+
+    if (w->rv) {
+        return w->rv;
+    }
+    rv = check_put(put);
+    if (rv) {
+        return writer_fail(w, rv);
+    }
+    work.tell = !is_told(w, put);
+    if (!work.tell && w->shown == w->written) {
+        return APR_SUCCESS;
+    }
+    if (work.tell) {
+        tell(w, put);
+    }
+    if (work.first) {
+        enlist(w);
+    }
+    rv = rp_local_run(w->s, w->len / w->s->chunk + put_pages(w->s, put), work_publish, &work);
+    if (rv) {
+        if (work.first) {
+            delist(w);
+            w->object = 0;
+        }
+        return writer_fail(w, rv);
+    }
+    w->published = 1;
+    w->shown = w->written;
+    whole = w->len / w->s->chunk;
+    if (whole && w->written > RP_STORE_INLINE) { /* a small one is still needed as a whole, for its entry */
+        w->index += whole;
+        w->len -= whole * w->s->chunk;
+        memmove(w->buf, w->buf + whole * w->s->chunk, w->len);
+    }
+    return APR_SUCCESS;
+}
+
+uint64_t rp_local_writer_object(const rp_store_writer_t *w)
+{
+    return w->published ? w->object : 0;
+}
+
+uint64_t rp_local_writer_published(const rp_store_writer_t *w)
+{
+    return w->published ? w->shown : 0;
+}
+
 /* ------------------------------------------------------------------ commit */
 
 typedef struct commit_t {
@@ -256,29 +429,25 @@ typedef struct commit_t {
     const char *body; /* inline, or the last chunks */
     size_t body_here;
     rp_store_writer_t *w;
-    rp_str_t record;
+    const rp_put_t *put;
     rp_local_head_t head;
 } commit_t;
 
 /** Put an entry's value together in the place that LMDB gives for it. */
 static int put_entry(rp_local_txn_t *t, const unsigned char *key, const rp_local_head_t *head,
-                     rp_str_t record, const char *body)
+                     const rp_put_t *put, const char *body)
 {
     size_t body_len = head->body_len <= RP_STORE_INLINE ? (size_t)head->body_len : 0;
-    MDB_val k = {RP_KEY_LEN, (void *)key}, value = {sizeof(*head) + record.len + body_len, NULL};
+    MDB_val k = {RP_KEY_LEN, (void *)key}, value = {value_len(put) + body_len, NULL};
     char *to;
     int rc = mdb_put(t->txn, t->s->dbi[RP_DB_ENTRIES], &k, &value, MDB_RESERVE);
 
     if (rc) {
         return rc;
     }
-    to = value.mv_data;
-    memcpy(to, head, sizeof(*head));
-    if (record.len) {
-        memcpy(to + sizeof(*head), record.ptr, record.len);
-    }
+    to = fill_value(value.mv_data, head, put);
     if (body_len) {
-        memcpy(to + sizeof(*head) + record.len, body, body_len);
+        memcpy(to, body, body_len);
     }
     return 0;
 }
@@ -312,35 +481,38 @@ static int work_commit(rp_local_txn_t *t, void *arg)
     if (!rc && c->head.body_len > RP_STORE_INLINE) {
         rc = put_chunks(t, c->head.object, w->index, c->body, c->body_here);
     }
+    else if (!rc && w->object) {
+        /* What was published of a small body is not needed any more: it goes into the entry. */
+        MDB_val key = {sizeof(w->object), &w->object}, none = {0, ""};
+        rc = mdb_put(t->txn, t->s->dbi[RP_DB_GARBAGE], &key, &none, 0);
+    }
     if (!rc) {
         rc = drop_old(t, c->key);
     }
     if (!rc) {
         c->head.sequence = t->next++;
-        rc = put_entry(t, c->key, &c->head, c->record, c->body);
+        rc = put_entry(t, c->key, &c->head, c->put, c->body);
     }
     return rc ? rc : rp_local_queue_add(t, c->key, &c->head);
 }
 
-apr_status_t rp_local_writer_commit(rp_store_writer_t *w, rp_str_t record, apr_time_t expires)
+apr_status_t rp_local_writer_commit(rp_store_writer_t *w, const rp_put_t *put)
 {
-    commit_t c = {w->key, w->buf, w->len, w, record, {0}};
+    commit_t c = {w->key, w->buf, w->len, w, put, head_of(put)};
     apr_status_t rv;
 
     if (w->rv) {
         return w->rv;
     }
-    if (record.len > RP_LOCAL_RECORD_MAX) {
-        return writer_fail(w, APR_ENOSPC);
+    rv = check_put(put);
+    if (rv) {
+        return writer_fail(w, rv);
     }
     if (w->expected != UINT64_MAX && w->written != w->expected) {
         return writer_fail(w, APR_INCOMPLETE);
     }
-    c.head.magic = RP_LOCAL_HEAD_MAGIC;
-    c.head.record_len = (uint32_t)record.len;
     c.head.body_len = w->written;
-    c.head.expires = expires;
-    rv = rp_local_run(w->s, (record.len + w->len) / w->s->chunk + 4, work_commit, &c);
+    rv = rp_local_run(w->s, w->len / w->s->chunk + put_pages(w->s, put), work_commit, &c);
     if (rv) {
         return writer_fail(w, rv);
     }
@@ -357,8 +529,7 @@ apr_status_t rp_local_writer_commit(rp_store_writer_t *w, rp_str_t record, apr_t
 
 typedef struct update_t {
     const rp_entry_t *entry;
-    rp_str_t record;
-    apr_time_t expires;
+    const rp_put_t *put;
 } update_t;
 
 static int work_update(rp_local_txn_t *t, void *arg)
@@ -366,7 +537,7 @@ static int work_update(rp_local_txn_t *t, void *arg)
     update_t *u = arg;
     MDB_val k = {RP_KEY_LEN, (void *)u->entry->key}, value;
     char body[RP_STORE_INLINE];
-    rp_local_head_t head;
+    rp_local_head_t head, new = head_of(u->put);
     int rc = mdb_get(t->txn, t->s->dbi[RP_DB_ENTRIES], &k, &value);
 
     if (rc) {
@@ -377,21 +548,26 @@ static int work_update(rp_local_txn_t *t, void *arg)
     }
     if (head.body_len <= RP_STORE_INLINE) {
         /* The value moves when it is put again. */
-        memcpy(body, (const char *)value.mv_data + sizeof(head) + head.record_len, (size_t)head.body_len);
+        memcpy(body, rp_local_record(&value, &head) + head.record_len, (size_t)head.body_len);
     }
-    head.record_len = (uint32_t)u->record.len;
-    head.expires = u->expires;
-    rc = put_entry(t, u->entry->key, &head, u->record, body);
-    return rc ? rc : rp_local_queue_renew(t, &head);
+    new.object = head.object;
+    new.sequence = head.sequence;
+    new.body_len = head.body_len;
+    rc = put_entry(t, u->entry->key, &new, u->put, body);
+    return rc ? rc : rp_local_queue_renew(t, &new);
 }
 
-apr_status_t rp_local_update(const rp_entry_t *entry, rp_str_t record, apr_time_t expires)
+apr_status_t rp_local_update(const rp_entry_t *entry, const rp_put_t *put)
 {
     rp_local_t *s = (rp_local_t *)entry->store;
-    update_t u = {entry, record, expires};
+    update_t u = {entry, put};
+    apr_status_t rv = check_put(put);
 
-    if (record.len > RP_LOCAL_RECORD_MAX) {
-        return APR_ENOSPC;
-    }
-    return rp_local_run(s, (record.len + entry->body.len) / s->chunk + 4, work_update, &u);
+    return rv ? rv : rp_local_run(s, entry->body.len / s->chunk + put_pages(s, put), work_update, &u);
+}
+
+uint64_t rp_local_stamp(rp_store_t *store)
+{
+    (void)store;
+    return 0;
 }

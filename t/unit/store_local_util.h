@@ -130,6 +130,9 @@ static inline int is_filled(const char *data, size_t len, uint64_t seed, uint64_
     return 1;
 }
 
+/** A put of a record alone. */
+#define PUT(until, ...) (&(rp_put_t){.record = __VA_ARGS__, .expires = (until)})
+
 /** Store body number seed under a key, handed over in pieces; its record says which it is. */
 static inline apr_status_t put(rp_store_t *s, const unsigned char *key, uint64_t seed, uint64_t len,
                                size_t piece, uint64_t expected, apr_time_t expires)
@@ -153,7 +156,7 @@ static inline apr_status_t put(rp_store_t *s, const unsigned char *key, uint64_t
         at += n;
     }
     if (!rv) {
-        rv = s->ops->commit(w, record, expires);
+        rv = s->ops->commit(w, PUT(expires, record));
     }
     apr_pool_destroy(p);
     return rv;

@@ -122,7 +122,7 @@ static void an_entry_is_not_seen_before_its_commit_and_replaces_the_older_one(vo
         assert_int_equal(b->s->ops->begin(b->s, key, UINT64_MAX, b->pool, &w), 0);
         assert_int_equal(b->s->ops->write(w, data, lengths[i]), 0);
         assert_int_equal(look(b->s, key), 50);
-        assert_int_equal(b->s->ops->commit(w, (rp_str_t){text, strlen(text)}, FAR), 0);
+        assert_int_equal(b->s->ops->commit(w, PUT(FAR, (rp_str_t){text, strlen(text)})), 0);
         assert_int_equal(look(b->s, key), 51);
         assert_int_equal(rows(b->s, RP_DB_ENTRIES), 1);
         assert_int_equal(rows(b->s, RP_DB_ORDER), 1);
@@ -177,7 +177,7 @@ static void an_aborted_writer_leaves_nothing(void **state)
         if (how) {
             b->s->ops->abort(w);
             assert_int_not_equal(b->s->ops->write(w, data, 1), APR_SUCCESS);
-            assert_int_not_equal(b->s->ops->commit(w, RP_STR("x"), FAR), APR_SUCCESS);
+            assert_int_not_equal(b->s->ops->commit(w, PUT(FAR, RP_STR("x"))), APR_SUCCESS);
         }
         apr_pool_destroy(p);
         assert_int_equal(rows(b->s, RP_DB_PENDING), 0);
@@ -232,7 +232,7 @@ static void update_changes_the_record_and_keeps_the_body(void **state)
         assert_int_equal(put1(b->s, i, i, lengths[i]), 0);
         key_of(key, i, 0);
         assert_int_equal(b->s->ops->get(b->s, key, b->pool, &e), APR_SUCCESS);
-        assert_int_equal(b->s->ops->update(&e, (rp_str_t){text, sizeof(text)}, FAR), APR_SUCCESS);
+        assert_int_equal(b->s->ops->update(&e, PUT(FAR, (rp_str_t){text, sizeof(text)})), APR_SUCCESS);
         assert_int_equal(look(b->s, key), i);
         assert_int_equal(b->s->ops->get(b->s, key, b->pool, &e), APR_SUCCESS);
         assert_int_equal(e.record.len, sizeof(text));
@@ -249,10 +249,10 @@ static void update_of_a_replaced_or_removed_entry_does_nothing(void **state)
     assert_int_equal(put1(b->s, 1, 1, 100), 0);
     assert_int_equal(b->s->ops->get(b->s, key, b->pool, &e), APR_SUCCESS);
     assert_int_equal(put1(b->s, 1, 2, 100), 0);
-    assert_int_equal(b->s->ops->update(&e, RP_STR("1 100"), FAR), APR_NOTFOUND);
+    assert_int_equal(b->s->ops->update(&e, PUT(FAR, RP_STR("1 100"))), APR_NOTFOUND);
     assert_int_equal(look(b->s, key), 2);
     assert_int_equal(b->s->ops->remove(b->s, key), APR_SUCCESS);
-    assert_int_equal(b->s->ops->update(&e, RP_STR("1 100"), FAR), APR_NOTFOUND);
+    assert_int_equal(b->s->ops->update(&e, PUT(FAR, RP_STR("1 100"))), APR_NOTFOUND);
     assert_int_equal(look(b->s, key), -1);
 }
 
@@ -312,7 +312,7 @@ static void expired_entries_go_in_a_sweep_and_others_stay(void **state)
     }
     key_of(key, 1, 0); /* given a new time: stays */
     assert_int_equal(b->s->ops->get(b->s, key, b->pool, &e), APR_SUCCESS);
-    assert_int_equal(b->s->ops->update(&e, e.record, FAR), APR_SUCCESS);
+    assert_int_equal(b->s->ops->update(&e, PUT(FAR, e.record)), APR_SUCCESS);
     sweep_all(b->s);
     for (i = 0; i < 300; i++) {
         assert_int_equal(look1(b->s, i), i % 3 && i != 1 ? -1 : (int64_t)i);
@@ -517,9 +517,12 @@ static void an_unsound_entry_is_a_miss_and_is_removed(void **state)
     rp_local_t *l = (rp_local_t *)b->s;
     int kind;
 
-    for (kind = 0; kind < 7; kind++) {
+    for (kind = 0; kind < 9; kind++) {
         unsigned char key[RP_KEY_LEN], raw[200] = {0};
-        rp_local_head_t head = {RP_LOCAL_HEAD_MAGIC, 10, 77, 1, 20, INT64_MAX};
+        rp_local_head_t head = {
+            .magic = RP_LOCAL_HEAD_MAGIC, .record_len = 10, .object = 77, .sequence = 1, .body_len = 20,
+            .expires = INT64_MAX,
+        };
         MDB_val k = {RP_KEY_LEN, key}, v = {sizeof(head) + 30, raw};
         MDB_txn *txn;
         key_of(key, kind, 0);
@@ -531,6 +534,8 @@ static void an_unsound_entry_is_a_miss_and_is_removed(void **state)
         case 4: head.body_len = 21; break;
         case 5: head.body_len = UINT64_MAX; break;
         case 6: head.object = 0; break;
+        case 7: head.ntags = 3; break;
+        case 8: head.name_len = 11; break;
         }
         memcpy(raw, &head, sizeof(head));
         assert_int_equal(mdb_txn_begin(l->env, NULL, 0, &txn), 0);

@@ -40,7 +40,7 @@ static void live(box_t *b, unsigned seed)
             apr_pool_t *p;
             apr_pool_create(&p, NULL);
             if (b->s->ops->get(b->s, key, p, &e) == APR_SUCCESS) {
-                b->s->ops->update(&e, e.record, FAR);
+                b->s->ops->update(&e, PUT(FAR, e.record));
             }
             apr_pool_destroy(p);
         }
