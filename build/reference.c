@@ -48,6 +48,11 @@ static const rp_option_t rule_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t key_options[] = {
+#include "config/key_options.def"
+    RP_OPTIONS_END
+};
+
 static const struct {
     const char *directive;
     const rp_option_t *options;
@@ -56,6 +61,7 @@ static const struct {
     { "RProxyTimeout", timeout_options },
     { "RProxyCacheLocal", local_options },
     { "RProxyCacheRule", rule_options },
+    { "RProxyCacheKey", key_options },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

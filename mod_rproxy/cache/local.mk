@@ -1,6 +1,6 @@
 mod_rproxy_la_SOURCES += %D%/cache.h %D%/serve.c %D%/lookup.h %D%/lookup.c %D%/answer.h %D%/answer.c %D%/save.h \
 	%D%/save.c %D%/fetch.h %D%/fetch.c %D%/body_bucket.h %D%/body_bucket.c %D%/local.h %D%/local.c
-mod_rproxy_la_SOURCES += %D%/policy.h %D%/policy.c
+mod_rproxy_la_SOURCES += %D%/policy.h %D%/policy.c %D%/key.c
 mod_rproxy_la_SOURCES += %D%/ranges.h %D%/ranges.c %D%/partial.h %D%/partial.c
 librpcore_la_SOURCES += %D%/record.h %D%/record.c
 librpcore_la_SOURCES += %D%/store.h %D%/store_local.h %D%/store_local.c %D%/store_local_prepare.c \

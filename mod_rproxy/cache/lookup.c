@@ -3,52 +3,10 @@
 #include <string.h>
 
 #include <httpd.h>
-#include <apr_strings.h>
-#include <openssl/evp.h>
 
 #include "cache/fetch.h"
 #include "cache/lookup.h"
 #include "cache/ranges.h"
-
-const char *rp_cache_key(const rp_request_t *rq)
-{
-    /* Virtual hosts on other addresses or ports may answer to the same Host from other backends: the pool is part of it. */
-    return apr_pstrcat(rq->r->pool, rq->public_scheme, "://", rq->public_host, rq->url, " ", rq->route->pool_name,
-                       rq->route->base ? "/" : "", rq->route->base, NULL);
-}
-
-const char *rp_cache_key_of(const rp_request_t *rq, const char *url)
-{
-    rp_request_t other = *rq;
-    const char *path = apr_pstrmemdup(rq->r->pool, url, strcspn(url, "?"));
-    const rp_route_t *route = rp_route_find(rq->sconf, path);
-
-    other.url = url;
-    if (route && route->pool) {
-        other.route = route;
-    }
-    return rp_cache_key(&other);
-}
-
-/* Half of a SHA-256: whoever could find two URLs with the same half has the text compared against him. */
-static void hash_half(const char *text, unsigned char half[RP_KEY_HALF])
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-
-    EVP_Digest(text, strlen(text), digest, NULL, rp_sha256(), NULL);
-    memcpy(half, digest, RP_KEY_HALF);
-}
-
-void rp_cache_hash(const char *key_text, const char *selection, unsigned char key[RP_KEY_LEN])
-{
-    hash_half(key_text, key);
-    if (selection) {
-        hash_half(selection, key + RP_KEY_HALF);
-    }
-    else {
-        memset(key + RP_KEY_HALF, 0, RP_KEY_HALF);
-    }
-}
 
 const apr_table_t *rp_cache_selecting_fields(rp_request_t *rq)
 {

@@ -28,13 +28,22 @@ typedef struct rp_lookup_t {
     rp_splice_t splice;             /* ... in this way */
 } rp_lookup_t;
 
-/** The text that a response is known by: scheme, host and URL as the client sees them, and where it comes from. */
+/**
+ * The text that a response is known by: scheme, host and URL as the client sees them, and where it comes from; what the
+ * operator's RProxyCacheKey makes of them; behind a line feed what it takes of the request besides.
+ */
 const char *rp_cache_key(const rp_request_t *rq);
 
 /** The same for another URL (path and query) of the request's host. */
 const char *rp_cache_key_of(const rp_request_t *rq, const char *url);
 
-/** Both halves of a key: the URL's, and with selection (may be NULL) the variant's. */
+/** Nonzero when a key rests on what is not known in the quick handler. */
+int rp_cache_key_is_late(const rp_request_t *rq);
+
+/**
+ * Both halves of a key: the first of what all clients have in common, the other of what is the request's own in
+ * key_text, and of selection (may be NULL).
+ */
 void rp_cache_hash(const char *key_text, const char *selection, unsigned char key[RP_KEY_LEN]);
 
 /**

@@ -296,7 +296,7 @@ int rp_serve_early(rp_request_t *rq)
     rp_lookup_t lookup;
     decision_t d = { .usable = RP_USABLE_VALIDATE };
 
-    if (!store || rp_policy_is_late(rq) || bypasses(rq) || rp_route_target(rq) != OK) {
+    if (!store || rp_policy_is_late(rq) || rp_cache_key_is_late(rq) || bypasses(rq) || rp_route_target(rq) != OK) {
         return DECLINED;
     }
     prepare(rq);

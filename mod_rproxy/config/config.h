@@ -122,6 +122,25 @@ typedef struct rp_rules_t {
     int for_response;
 } rp_rules_t;
 
+/** An expression whose outcome is part of a key. */
+typedef struct rp_key_expr_t {
+    const ap_expr_info_t *info;
+    int is_late;               /* it needs what the quick handler does not know */
+} rp_key_expr_t;
+
+/** RProxyCacheKey. Numbers are RP_UNSET and lists NULL where nothing was said; an empty list is "none". */
+typedef struct rp_key_conf_t {
+    int no_query;
+    apr_array_header_t *only;    /* of const char *: parameters; NULL: all, also when no_query is said */
+    apr_array_header_t *drop;
+    int sort;
+    int lower;                   /* the path */
+    const char *host;            /* "": the request's */
+    apr_array_header_t *cookies; /* of const char * */
+    const char *fields;          /* of rp_vary_names(); "" for none */
+    apr_array_header_t *exprs;   /* of rp_key_expr_t */
+} rp_key_conf_t;
+
 #define RP_UNSET (-1)
 
 /** Per server, virtual host or Location; RP_UNSET where nothing was said. */
@@ -141,6 +160,7 @@ typedef struct rp_dir_conf_t {
     apr_interval_time_t heuristic_max;
     const char *const *cache_targets; /* RProxyCacheTargets; NULL when unset: ask rp_cache_targets() */
     rp_rules_t *cache_rules; /* NULL: none */
+    rp_key_conf_t cache_key;
     rp_encode_conf_t compress;
 } rp_dir_conf_t;
 

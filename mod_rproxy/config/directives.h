@@ -43,6 +43,12 @@ const char *rp_cmd_cache_rule(cmd_parms *cmd, void *dir, int argc, char *const a
 void rp_rules_merge(apr_pool_t *p, rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
 extern const rp_option_t rp_rule_options[];
 
+/* key_conf.c */
+const char *rp_cmd_cache_key(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+void rp_key_conf_init(rp_dir_conf_t *conf);
+void rp_key_conf_merge(rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
+extern const rp_option_t rp_key_options[];
+
 /* expr_conf.c */
 /** What an expression asks for, so that it can be judged when it may be evaluated. */
 typedef struct rp_expr_t {

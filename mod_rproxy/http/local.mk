@@ -78,3 +78,11 @@ check_PROGRAMS += t/unit/test_range
 t_unit_test_range_SOURCES = t/unit/test_range.c
 t_unit_test_range_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_range
+
+# Keys
+librpcore_la_SOURCES += %D%/query.h %D%/query.c %D%/cookie.c
+
+check_PROGRAMS += t/unit/test_query
+t_unit_test_query_SOURCES = t/unit/test_query.c
+t_unit_test_query_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_query
