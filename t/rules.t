@@ -94,6 +94,13 @@ CONF
         cmp_ok($ttl, '<=', 3600, 'of an hour');
         cmp_ok($hit->field('Age'), '>=', 100, 'Age stays what it is');
     };
+    part 'a lifetime of the operator\'s says nothing of cookies' => sub {
+        for my $where ('/fresh', '/default') {
+            is($seen->(fresh_target($where, 'Set-Cookie' => 'session=1')), 2, "$where: a cookie that the backend does not call shared is not stored");
+        }
+        is($seen->(fresh_target('/fresh', 'Set-Cookie' => 'lang=de', 'Cache-Control' => 's-maxage=0')), 1,
+            'a cookie that the backend calls shared is');
+    };
     part 'default-fresh counts where the backend says nothing' => sub {
         is($seen->(fresh_target('/default', 'X-Any' => 1)), 1, 'nothing said: fresh');
         is($seen->(fresh_target('/default', status => 404)), 1, 'a 404 as it is named');
@@ -168,6 +175,30 @@ CONF
             $backend->forget;
             is(length get($httpd, "/$size")->body, $size, "$size bytes come whole") for 1, 2;
             is($backend->count, $seen, $seen == 1 ? 'and are stored' : 'and are not stored');
+        }
+    };
+};
+
+# Responses to POST that are what a GET would get.
+one_mpm {
+    my $backend = backend(sub {
+        my ($c, $request) = @_;
+        my @says = $request->target =~ /says/ ? ('Cache-Control' => 'max-age=60') : ();
+        $c->respond($request, 200, ['Content-Location' => $request->target, @says], 'hello');
+    });
+    my $httpd = httpd(config => pool(app => $backend) . <<'CONF');
+RProxyCacheLocal @ROOT@/cache size=16M
+RProxyPass / app
+RProxyCache on
+RProxyCacheRule fresh=1h
+CONF
+    part 'a lifetime of the operator\'s does not make a GET\'s answer of a POST\'s' => sub {
+        for my $case (['/says', 0], ['/nothing', 1]) {
+            my ($target, $asked) = @$case;
+            post($httpd, $target, 'x');
+            $backend->forget;
+            get($httpd, $target);
+            is($backend->count, $asked, $asked ? 'the GET goes to the backend' : 'but the backend\'s own does');
         }
     };
 };

@@ -190,27 +190,20 @@ void rp_policy_strip(const rp_request_t *rq, apr_table_t *fields)
     remove_names(fields, rq->policy.strip);
 }
 
-static int says_freshness(const rp_response_facts_t *facts)
-{
-    return facts->cc.s_maxage != RP_NO_TIME || facts->cc.max_age != RP_NO_TIME || facts->expires != RP_NO_TIME;
-}
-
 void rp_policy_facts(const rp_request_t *rq, rp_response_facts_t *facts)
 {
     const rp_policy_t *policy = &rq->policy;
     rp_secs_t fresh = policy->fresh;
 
-    if (fresh == RP_NO_TIME && !says_freshness(facts)) {
+    if (fresh == RP_NO_TIME && !rp_has_explicit_freshness(facts)) {
         fresh = policy->default_fresh;
     }
-    if (fresh != RP_NO_TIME) {
+    if (fresh > 0) {
         /* It counts from now, however old the response was when it came. */
-        fresh += fresh > 0 ? rp_initial_age(facts) : 0;
+        fresh += rp_initial_age(facts);
         fresh = fresh > RP_MAX_DELTA ? RP_MAX_DELTA : fresh;
-        facts->cc.max_age = fresh;
-        /* Where s-maxage stood it gives leave to more than being fresh (RFC 9111 §3.5). */
-        facts->cc.s_maxage = facts->cc.s_maxage != RP_NO_TIME ? fresh : RP_NO_TIME;
     }
+    facts->ruled = fresh;
     if (facts->cc.stale_while_revalidate == RP_NO_TIME) {
         facts->cc.stale_while_revalidate = policy->stale_while_revalidate;
     }

@@ -30,7 +30,7 @@ static void start_rule(rp_rule_t *rule)
 
 /* What the cache reads of a response to decide on storing and using it. */
 static const char *const heeded[] = {
-    "age", "cache-control", "cdn-cache-control", "expires", "last-modified", "pragma", "surrogate-control", "vary", NULL
+    "age", "cache-control", "cdn-cache-control", "expires", "last-modified", "pragma", "vary", NULL
 };
 
 static const char *list_of(apr_pool_t *p, const char *const *words)
@@ -43,13 +43,20 @@ static const char *list_of(apr_pool_t *p, const char *const *words)
     return list;
 }
 
-static const char *ignorable(apr_pool_t *p, const char *name)
+/* Any field that ends in -control may be one of RProxyCacheTargets. */
+static int is_heeded(const char *name)
 {
+    apr_size_t len = strlen(name);
     int i;
 
     for (i = 0; heeded[i] && strcmp(heeded[i], name); i++) {
     }
-    if (heeded[i]) {
+    return heeded[i] || (len > 8 && !strcmp(name + len - 8, "-control"));
+}
+
+static const char *ignorable(apr_pool_t *p, const char *name)
+{
+    if (is_heeded(name)) {
         return NULL;
     }
     if (!strcmp(name, "set-cookie")) {
@@ -67,9 +74,7 @@ static const char *strippable(apr_pool_t *p, const char *name)
     };
     int i;
 
-    for (i = 0; heeded[i] && strcmp(heeded[i], name); i++) {
-    }
-    if (heeded[i]) {
+    if (is_heeded(name)) {
         return apr_psprintf(p, "strip=%s: what the cache heeds stays in the response; write ignore=%s so that it is not "
                             "heeded", name, name);
     }
@@ -120,9 +125,8 @@ static int may_be_stored(int status)
         .stale_while_revalidate = RP_NO_TIME, .stale_if_error = RP_NO_TIME,
     };
     rp_response_facts_t facts = { .status = status, .cc = nothing_asked, .date = RP_NO_TIME, .expires = RP_NO_TIME,
-                                  .last_modified = RP_NO_TIME };
+                                  .last_modified = RP_NO_TIME, .ruled = 60 };
 
-    facts.cc.max_age = 60;
     return !rp_not_storable(&facts, &rules, "GET", &nothing_asked, 0);
 }
 

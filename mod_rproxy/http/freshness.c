@@ -81,6 +81,7 @@ void rp_response_facts(apr_pool_t *p, rp_response_facts_t *facts, int status, co
     facts->has_content_range = apr_table_get(fields, "Content-Range") != NULL;
     facts->request_time = request_time;
     facts->response_time = response_time;
+    facts->ruled = RP_NO_TIME;
 }
 
 /* ------------------------------------------------------------------ storing */
@@ -158,7 +159,7 @@ static int may_store_cookie(const rp_response_facts_t *facts, rp_cookies_e allow
 /** The last condition of RFC 9111 §3: something says that caches may keep it. */
 static int has_leave(const rp_response_facts_t *facts)
 {
-    return rp_has_explicit_freshness(facts) || facts->cc.public_ || rp_status_is_heuristic(facts->status);
+    return facts->ruled != RP_NO_TIME || rp_has_explicit_freshness(facts) || facts->cc.public_ || rp_status_is_heuristic(facts->status);
 }
 
 /** Could it ever be used, fresh, stale or validated?  If not, storing it is wasted work. */
@@ -226,6 +227,9 @@ static rp_secs_t heuristic_lifetime(const rp_response_facts_t *facts, rp_heurist
 
 rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_heuristic_t heuristic)
 {
+    if (facts->ruled != RP_NO_TIME) {
+        return facts->ruled;
+    }
     if (facts->cc.s_maxage != RP_NO_TIME) {
         return facts->cc.s_maxage;
     }

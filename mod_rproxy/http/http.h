@@ -350,6 +350,7 @@ typedef struct rp_response_facts_t {
     int has_content_range;
     rp_secs_t request_time;  /* when the request that got it was sent */
     rp_secs_t response_time; /* when it arrived */
+    rp_secs_t ruled;         /* the freshness lifetime that an operator gives it; RP_NO_TIME: none. Not of its fields */
 } rp_response_facts_t;
 
 /**
@@ -407,7 +408,7 @@ typedef struct rp_heuristic_t {
 } rp_heuristic_t;
 
 /**
- * Freshness lifetime for a shared cache (RFC 9111 §4.2.1), 0..RP_MAX_DELTA seconds: s-maxage, max-age,
+ * Freshness lifetime for a shared cache (RFC 9111 §4.2.1), 0..RP_MAX_DELTA seconds: the operator's, s-maxage, max-age,
  * Expires - Date, then a part of the time since Last-Modified, for statuses that allow it and for what is marked "public"
  * (§4.2.2).
  */

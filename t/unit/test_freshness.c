@@ -345,6 +345,7 @@ static rp_response_facts_t random_facts(void)
         .age = random_below(5) ? 0 : random_below(RP_MAX_DELTA + 1),
         .request_time = asked,
         .response_time = asked + random_below(100) - 10,
+        .ruled = random_below(4) ? RP_NO_TIME : (rp_secs_t)random_below(1000),
     };
     return f;
 }
@@ -357,7 +358,7 @@ static void a_lifetime_is_never_negative_nor_beyond_its_bound(void **state)
         rp_secs_t most = random_below(2) ? 0 : random_below(DAY);
         rp_secs_t lifetime = rp_freshness_lifetime(&f, (rp_heuristic_t){10, most});
         assert_true(lifetime >= 0 && lifetime <= RP_MAX_DELTA);
-        if (f.cc.s_maxage == RP_NO_TIME && f.cc.max_age == RP_NO_TIME && f.expires == RP_NO_TIME) {
+        if (f.ruled == RP_NO_TIME && f.cc.s_maxage == RP_NO_TIME && f.cc.max_age == RP_NO_TIME && f.expires == RP_NO_TIME) {
             assert_true(lifetime <= most);
         }
     }

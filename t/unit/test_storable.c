@@ -233,6 +233,29 @@ static void an_operator_may_allow_authorization_and_cookies(void **state)
     assert_string_equal(rp_not_storable(&f, &allow_authorization, "GET", &none, 1), "private");
 }
 
+static void an_operators_lifetime_is_leave_to_store_but_no_word_on_cookies(void **state)
+{
+    (void)state;
+    const rp_store_rules_t rules = {.set_cookie = RP_COOKIES_EXPLICIT};
+    const rp_heuristic_t none_guessed = {0, 0};
+    rp_cc_t none = directives(NULL);
+    rp_response_facts_t f = response(503, "Cache-Control: max-age=0");
+    f.ruled = 30;
+    assert_int_equal(rp_freshness_lifetime(&f, none_guessed), 30);
+    assert_null(rp_not_storable(&f, &rules, "GET", &none, 0));
+    f = response(503, "X-Any: 1");
+    assert_string_equal(rp_not_storable(&f, &rules, "GET", &none, 0), "no-freshness");
+    f.ruled = 30;
+    assert_null(rp_not_storable(&f, &rules, "GET", &none, 0));
+    assert_string_equal(rp_not_storable(&f, &rules, "GET", &none, RP_HAD_AUTHORIZATION), "authorization");
+    f = response(200, "Set-Cookie: session=1");
+    f.ruled = 30;
+    assert_string_equal(rp_not_storable(&f, &rules, "GET", &none, 0), "set-cookie");
+    f = response(200, "Cache-Control: no-store");
+    f.ruled = 30;
+    assert_string_equal(rp_not_storable(&f, &rules, "GET", &none, 0), "no-store");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +269,7 @@ int main(void)
         cmocka_unit_test(authorized_requests_need_the_leave_of_the_response),
         cmocka_unit_test(a_cookie_is_shared_when_the_backend_says_so),
         cmocka_unit_test(an_operator_may_allow_authorization_and_cookies),
+        cmocka_unit_test(an_operators_lifetime_is_leave_to_store_but_no_word_on_cookies),
     };
     apr_initialize();
     apr_pool_create(&pool, NULL);
