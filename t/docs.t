@@ -236,4 +236,29 @@ one_mpm {
     };
 };
 
+one_mpm {
+    my $backend = backend(as_asked());
+    my $httpd = httpd(modules => \@modules, config => example('cache-rules', RULES_DIR => '@ROOT@/cache',
+        RULES_BACKEND => $backend->url));
+    my $asked = sub {
+        $backend->forget;
+        get($httpd, @$_) for @_;
+        return $backend->count;
+    };
+    part 'conf.d/cache-rules.conf rules as it says' => sub {
+        my $page = asking('/page', ETag => '"1"');
+        is($asked->([$page], ["$page&utm_source=x"]), 1, 'a page is kept, however it was come by');
+        is($asked->([$page, Cookie => 'session=1']), 1, 'whoever is logged in asks the application');
+        is($asked->([asking('/none', status => 404)], [asking('/none', status => 404)]), 1, 'what is missing is kept');
+        my @private = ('Cache-Control' => 'private', 'Set-Cookie' => 'id=1');
+        is($asked->([asking('/assets/a', @private)], [asking('/assets/a', @private)]), 1, 'so are assets');
+        is($asked->([asking('/else/a', @private)], [asking('/else/a', @private)]), 2, 'and nothing else that is private');
+        is($asked->(map { ["/search?$_"] } 'q=a&page=2', 'x=1&page=2&q=a', 'q=b'), 2, 'a search is its two parameters');
+        my @of = map { [asking('/products/1', ETag => '"1"'), @$_] } [], ['User-Agent' => 'Mobile'], [Cookie => 'currency=EUR'];
+        is($asked->(@of, @of), 3, 'prices depend on currency and phone');
+        my $video = asking('/media/a', 'Content-Type' => 'video/mp4');
+        is($asked->([$video], [$video]), 2, 'videos pass');
+    };
+};
+
 done_testing;
