@@ -97,6 +97,8 @@ my @wrong = (
     ['no expression', "!RProxyCacheRule bypass expr=\n", qr/expr=/, qr/write "expr=/],
     ['a request to be judged by its response', "!RProxyCacheRule bypass \"expr=%{resp:X-A} == 'b'\"\n", qr/bypass/,
         qr/no-store/],
+    ['a rule inside of If', "<Location /a>\n<If \"true\">\n!RProxyCacheRule bypass\n</If>\n</Location>\n", qr/<If>/, qr/"expr=/],
+    ['a key inside of Else', "<If \"true\">\n</If>\n<Else>\n!RProxyCacheKey drop=a\n</Else>\n", qr/<If>/, qr/"expr=/],
     ['a key of nothing', "!RProxyCacheKey\n", qr/RProxyCacheKey/, qr/query=.*cookie=/],
     ['a key of what nobody knows', "!RProxyCacheKey cookies=a\n", qr/cookies/, qr/known are: query, drop/],
     ['a parameter with brackets', "!RProxyCacheKey query=id[]\n", qr/query=id\[\]/, qr/write 'id'/],

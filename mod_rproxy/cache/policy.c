@@ -60,7 +60,7 @@ int rp_policy_is_late(const rp_request_t *rq)
     for (i = 0; rules && i < rules->rules->nelts; i++) {
         const rp_rule_t *rule = &APR_ARRAY_IDX(rules->rules, i, rp_rule_t);
 
-        if (rule->for_request && rule->is_late) {
+        if ((rule->for_request || rule->ignore) && rule->is_late) {
             return 1;
         }
     }

@@ -53,7 +53,7 @@ void rp_policy_facts(const struct rp_request_t *rq, rp_response_facts_t *facts);
 /** Take what rq->policy strips out of fields. */
 void rp_policy_strip(const struct rp_request_t *rq, apr_table_t *fields);
 
-/** Nonzero when a condition before the look-up asks for what is not known in the quick handler. */
+/** Nonzero when a condition that decides on a hit asks for what is not known in the quick handler. */
 int rp_policy_is_late(const struct rp_request_t *rq);
 
 #endif

@@ -60,6 +60,9 @@ typedef struct rp_expr_t {
 /** Read the text behind "expr=" for a directive. @return NULL, or a message that says what the parser does not like */
 const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr);
 
+/** Nonzero inside of <If>, <ElseIf> or <Else>, which the quick handler does not know. */
+int rp_is_in_if(const cmd_parms *cmd);
+
 /* compress_conf.c */
 const char *rp_cmd_compress(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 const char *rp_cmd_compress_types(cmd_parms *cmd, void *dir, int argc, char *const argv[]);

@@ -67,3 +67,17 @@ const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr)
     }
     return NULL;
 }
+
+int rp_is_in_if(const cmd_parms *cmd)
+{
+    const ap_directive_t *section;
+
+    for (section = cmd->directive ? cmd->directive->parent : NULL; section; section = section->parent) {
+        const char *name = section->directive;
+
+        if (!strcasecmp(name, "<If") || !strcasecmp(name, "<ElseIf") || !strcasecmp(name, "<Else")) {
+            return 1;
+        }
+    }
+    return 0;
+}

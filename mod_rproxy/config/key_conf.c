@@ -206,6 +206,10 @@ const char *rp_cmd_cache_key(cmd_parms *cmd, void *dir, int argc, char *const ar
                                       "\"expr=...\"";
     int i;
 
+    if (rp_is_in_if(cmd)) {
+        return "RProxyCacheKey does not stand inside of <If>, as all clients of a URL must agree on its key: write it outside, "
+               "and \"expr=...\" for what makes a difference";
+    }
     for (i = 0; i < argc && !error; i++) {
         error = strncasecmp(argv[i], "expr=", 5) ? read_option(cmd, argv[i], key) : read_expr(cmd, argv[i] + 5, key);
     }

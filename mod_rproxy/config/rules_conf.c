@@ -292,6 +292,10 @@ const char *rp_cmd_cache_rule(cmd_parms *cmd, void *dir, int argc, char *const a
     rp_rule_t rule;
     const char *error;
 
+    if (rp_is_in_if(cmd)) {
+        return "RProxyCacheRule does not stand inside of <If>, which RProxyCacheEarly passes over: write its condition as "
+               "\"expr=...\" behind the actions";
+    }
     start_rule(&rule);
     error = read_actions(cmd, argc, argv, &rule, &expr);
     rule.for_request = is_of_request(&rule);
