@@ -115,8 +115,6 @@ static void apply(rp_policy_t *policy, const rp_rule_t *rule, int status)
     }
 }
 
-/* The expressions' %{resp:...}, %{REQUEST_STATUS} and %{CONTENT_TYPE} read the request_rec: it becomes the response's for
- * the while. */
 static void apply_rules(rp_request_t *rq, const rp_rules_t *rules, int status)
 {
     int i;
@@ -150,6 +148,7 @@ void rp_policy_response(rp_request_t *rq, int status, apr_table_t *fields)
     start_policy(&rq->policy);
     rq->policy.bypass = of_request.bypass;
     rq->policy.no_collapse = of_request.no_collapse;
+    /* %{resp:...}, %{REQUEST_STATUS} and %{CONTENT_TYPE} read the request_rec: for the while it is the response's. */
     r->headers_out = fields;
     r->err_headers_out = fields;
     r->content_type = apr_table_get(fields, "Content-Type");

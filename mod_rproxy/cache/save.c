@@ -28,7 +28,8 @@ static apr_time_t expiry(const rp_request_t *rq, const rp_response_facts_t *fact
 {
     int validator = facts->etag || facts->last_modified != RP_NO_TIME;
     rp_secs_t fresh = record->lifetime - record->initial_age;
-    rp_secs_t beyond = !validator ? KEEP_WITHOUT : rq->policy.keep != RP_NO_TIME ? rq->policy.keep : KEEP_WITH_VALIDATOR;
+    rp_secs_t keep = rq->policy.keep != RP_NO_TIME ? rq->policy.keep : KEEP_WITH_VALIDATOR;
+    rp_secs_t beyond = validator ? keep : KEEP_WITHOUT;
 
     fresh = fresh < 0 ? 0 : fresh > FOREVER ? FOREVER : fresh;
     beyond = longer(beyond, longer(facts->cc.stale_while_revalidate, facts->cc.stale_if_error));

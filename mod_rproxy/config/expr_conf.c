@@ -20,8 +20,9 @@ static const char *const of_response[] = { "resp", "REQUEST_STATUS", "CONTENT_TY
 /* What is the same in the quick handler and in the handler: all else may be settled by phases in between, or be another
  * module's. */
 static const char *const known_early[] = {
-    "req", "http", "req_novary", "osenv", "tolower", "toupper", "escape", "unescape", "base64", "unbase64", "sha1", "md5",
-    "HTTP_USER_AGENT", "HTTP_PROXY_CONNECTION", "HTTP_REFERER", "HTTP_COOKIE", "HTTP_FORWARDED", "HTTP_HOST", "HTTP_ACCEPT",
+    "req", "http", "req_novary", "osenv", "tolower", "toupper", "escape", "unescape", "base64", "unbase64", "sha1",
+    "md5", "HTTP_USER_AGENT", "HTTP_PROXY_CONNECTION", "HTTP_REFERER", "HTTP_COOKIE", "HTTP_FORWARDED", "HTTP_HOST",
+    "HTTP_ACCEPT",
     "HTTPS", "IPV6", "HTTP2", "CONN_REMOTE_ADDR", "REMOTE_ADDR", "REMOTE_PORT",
     "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI", "QUERY_STRING", "THE_REQUEST", "SERVER_NAME", "SERVER_PORT",
     "SERVER_PROTOCOL", "SERVER_ADMIN", "SERVER_SOFTWARE", "API_VERSION", "IS_SUBREQ",
@@ -62,7 +63,8 @@ const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr)
     expr->info = ap_expr_parse_cmd(cmd, text, AP_EXPR_FLAG_DONT_VARY, &error, look_up);
     being_read = NULL;
     if (error || !expr->info) {
-        return apr_psprintf(cmd->pool, "expr=%s cannot be read: %s; write \"expr=...\" with what httpd's <If> takes, in "
+        return apr_psprintf(cmd->pool, "expr=%s cannot be read: %s; write \"expr=...\" with what httpd's <If> takes, "
+                                       "in "
                             "quotes as a whole", text, error ? error : "it is no expression");
     }
     return NULL;

@@ -55,7 +55,8 @@ void rp_key_conf_merge(rp_dir_conf_t *merged, const rp_dir_conf_t *base, const r
 typedef const char *refuse_t(apr_pool_t *p, const char *word);
 
 /* Several directives of one section add to one list; "none" begins it anew. */
-static const char *add_words(apr_pool_t *p, const char *key, const char *text, refuse_t *refuse, apr_array_header_t **words)
+static const char *add_words(apr_pool_t *p, const char *key, const char *text, refuse_t *refuse,
+                             apr_array_header_t **words)
 {
     rp_str_t list = { text, strlen(text) };
     rp_str_t item;
@@ -85,7 +86,8 @@ static const char *refuse_parameter(apr_pool_t *p, const char *word)
     const char *odd = strpbrk(word, "[]\\&=;#");
 
     if (odd && *odd == '[') {
-        return apr_psprintf(p, "write '%.*s', without the brackets, in query= (it stands for them too), and with a * in drop=",
+        return apr_psprintf(p, "write '%.*s', without the brackets, in query= (it stands for them too), and with a * "
+                               "in drop=",
                             (int)(odd - word), word);
     }
     return odd ? apr_psprintf(p, "no parameter has a '%c' in its name; write names with commas between them, * and ? "
@@ -174,7 +176,8 @@ static const char *read_expr(cmd_parms *cmd, const char *text, rp_key_conf_t *ke
         return error;
     }
     if (expr.of_response) {
-        return "a key is made before there is a response: write an expression without %{resp:...} and %{REQUEST_STATUS}";
+        return "a key is made before there is a response: write an expression without %{resp:...} and "
+               "%{REQUEST_STATUS}";
     }
     APR_ARRAY_PUSH(key->exprs, rp_key_expr_t) = (rp_key_expr_t){ expr.info, expr.is_late };
     return NULL;
@@ -207,7 +210,8 @@ const char *rp_cmd_cache_key(cmd_parms *cmd, void *dir, int argc, char *const ar
     int i;
 
     if (rp_is_in_if(cmd)) {
-        return "RProxyCacheKey does not stand inside of <If>, as all clients of a URL must agree on its key: write it outside, "
+        return "RProxyCacheKey does not stand inside of <If>, as all clients of a URL must agree on its key: write it "
+               "outside, "
                "and \"expr=...\" for what makes a difference";
     }
     for (i = 0; i < argc && !error; i++) {
