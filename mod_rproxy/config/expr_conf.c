@@ -64,8 +64,7 @@ const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr)
     being_read = NULL;
     if (error || !expr->info) {
         return apr_psprintf(cmd->pool, "expr=%s cannot be read: %s; write \"expr=...\" with what httpd's <If> takes, "
-                                       "in "
-                            "quotes as a whole", text, error ? error : "it is no expression");
+                            "in quotes as a whole", text, error ? error : "it is no expression");
     }
     return NULL;
 }

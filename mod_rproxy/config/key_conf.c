@@ -87,7 +87,7 @@ static const char *refuse_parameter(apr_pool_t *p, const char *word)
 
     if (odd && *odd == '[') {
         return apr_psprintf(p, "write '%.*s', without the brackets, in query= (it stands for them too), and with a * "
-                               "in drop=",
+                            "in drop=",
                             (int)(odd - word), word);
     }
     return odd ? apr_psprintf(p, "no parameter has a '%c' in its name; write names with commas between them, * and ? "
@@ -211,8 +211,7 @@ const char *rp_cmd_cache_key(cmd_parms *cmd, void *dir, int argc, char *const ar
 
     if (rp_is_in_if(cmd)) {
         return "RProxyCacheKey does not stand inside of <If>, as all clients of a URL must agree on its key: write it "
-               "outside, "
-               "and \"expr=...\" for what makes a difference";
+               "outside, and \"expr=...\" for what makes a difference";
     }
     for (i = 0; i < argc && !error; i++) {
         error = strncasecmp(argv[i], "expr=", 5) ? read_option(cmd, argv[i], key) : read_expr(cmd, argv[i] + 5, key);

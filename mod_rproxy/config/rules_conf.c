@@ -61,8 +61,7 @@ static const char *ignorable(apr_pool_t *p, const char *name)
     }
     if (!strcmp(name, "set-cookie")) {
         return "ignore=set-cookie would give one client's cookies to all: write strip=set-cookie to store responses "
-               "without "
-               "them, or RProxyCacheAllow set-cookie when that is what you want";
+               "without them, or RProxyCacheAllow set-cookie when that is what you want";
     }
     return apr_psprintf(p, "ignore=%s: the cache does not heed such a field; write none, or some of %s", name,
                         list_of(p, heeded));
@@ -77,15 +76,13 @@ static const char *strippable(apr_pool_t *p, const char *name)
 
     if (is_heeded(name)) {
         return apr_psprintf(p, "strip=%s: what the cache heeds stays in the response; write ignore=%s so that it is "
-                               "not "
-                            "heeded", name, name);
+                            "not heeded", name, name);
     }
     for (i = 0; needed[i] && strcmp(needed[i], name); i++) {
     }
     if (needed[i] || !strncmp(name, "content-", 8)) {
         return apr_psprintf(p, "strip=%s: the response would be another without it; write fields that are meant for "
-                               "one "
-                            "client, such as strip=set-cookie", name);
+                            "one client, such as strip=set-cookie", name);
     }
     return NULL;
 }
@@ -105,8 +102,8 @@ static const char *read_names(apr_pool_t *p, const char *key, const char *text,
         const char *error;
 
         if (!rp_is_token(name)) {
-            return apr_psprintf(p, "%s=%s: '%s' is no field name; write names with commas between them", key, text, "
-                                   "word);
+            return apr_psprintf(p, "%s=%s: '%s' is no field name; write names with commas between them", key, text,
+                                word);
         }
         ap_str_tolower(word);
         error = refuse(p, word);
@@ -147,8 +144,8 @@ static const char *read_statuses(apr_pool_t *p, rp_str_t item, rp_fresh_t *fresh
         return apr_psprintf(p, "'%s' is no status; write one from 200 to 599, or a span such as 500-599", text);
     }
     if (from == to && !may_be_stored((int)from)) {
-        return apr_psprintf(p, "responses of status %s are about one request alone and never stored; leave it out", "
-                               "text);
+        return apr_psprintf(p, "responses of status %s are about one request alone and never stored; leave it out",
+                            text);
     }
     fresh->first = (int)from;
     fresh->last = (int)to;
@@ -165,7 +162,7 @@ static const char *read_lifetime(apr_pool_t *p, const char *text, rp_secs_t *lif
     }
     if (!rp_parse_duration(text, &time) || time % APR_USEC_PER_SEC || apr_time_sec(time) > RP_MAX_DELTA) {
         return apr_psprintf(p, "'%s' is no lifetime; write off, 0, or whole seconds with their unit (s, m, h, d) such "
-                               "as 10m",
+                            "as 10m",
                             text);
     }
     *lifetime = apr_time_sec(time);
@@ -280,8 +277,7 @@ static const char *check_rule(const rp_rule_t *rule, const rp_expr_t *expr)
     }
     if (rule->for_request && expr->of_response) {
         return "bypass and no-collapse are decided before there is a response: write no-store where the expression "
-               "asks for "
-               "%{resp:...} or %{REQUEST_STATUS}";
+               "asks for %{resp:...} or %{REQUEST_STATUS}";
     }
     return NULL;
 }
@@ -302,8 +298,7 @@ const char *rp_cmd_cache_rule(cmd_parms *cmd, void *dir, int argc, char *const a
 
     if (rp_is_in_if(cmd)) {
         return "RProxyCacheRule does not stand inside of <If>, which RProxyCacheEarly passes over: write its "
-               "condition as "
-               "\"expr=...\" behind the actions";
+               "condition as \"expr=...\" behind the actions";
     }
     start_rule(&rule);
     error = read_actions(cmd, argc, argv, &rule, &expr);
