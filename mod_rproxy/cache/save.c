@@ -362,12 +362,14 @@ void rp_save_head(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_
 /* @param count  what was removed is added to it */
 static void invalidate(rp_store_t *store, const char *key_text, apr_uint64_t *count)
 {
+    rp_purge_t purge = { .kind = RP_PURGE_KEY };
     unsigned char key[RP_KEY_LEN];
     apr_uint64_t removed = 0;
 
     if (key_text) {
         rp_cache_hash(key_text, NULL, key);
-        store->ops->remove_primary(store, key, &removed);
+        memcpy(purge.key, key, RP_KEY_HALF);
+        store->ops->purge(store, &purge, &removed);
         *count += removed;
     }
 }

@@ -59,8 +59,26 @@ typedef struct rp_entry_t {
     uint64_t object; /* identifies this very body: a replaced entry has another */
     rp_str_t record;
     uint64_t body_len; /* UINT64_MAX: of follow(), still being written */
+    int soft;          /* purged softly since it was fetched: to be treated as stale */
     rp_str_t body;     /* the whole body when body_len <= RP_STORE_INLINE; else ptr is NULL: use read() */
 } rp_entry_t;
+
+typedef enum rp_purge_kind_e {
+    RP_PURGE_KEY,    /* all variants of a URL */
+    RP_PURGE_TAG,    /* what carries a tag: takes as long for 100,000 entries as for one */
+    RP_PURGE_PREFIX, /* what has a name that begins so */
+    RP_PURGE_ALL
+} rp_purge_kind_e;
+
+typedef struct rp_purge_t {
+    rp_purge_kind_e kind;
+    int soft; /* entries stay, to be asked for again when they are wanted; else they are gone */
+    unsigned char key[RP_KEY_HALF];
+    rp_store_tag_t tag;
+    rp_str_t prefix; /* at most RP_STORE_PREFIX_MAX bytes */
+} rp_purge_t;
+
+#define RP_STORE_PREFIX_MAX 4096
 
 /** What a store is made of; one static table per kind of store. */
 typedef struct rp_store_ops_t {
@@ -116,13 +134,19 @@ typedef struct rp_store_ops_t {
      */
     apr_status_t (*follow)(rp_store_t *s, uint64_t object, apr_pool_t *p, rp_entry_t *entry);
 
-    /** Make the entry visible, atomically, in place of an older one. */
+    /**
+     * Make the entry visible, atomically, in place of an older one.
+     * @return APR_NOTFOUND when it was purged after put->since: nothing was stored
+     */
     apr_status_t (*commit)(rp_store_writer_t *w, const rp_put_t *put);
 
     /** Forget what was begun, and the chunks already written. */
     void (*abort)(rp_store_writer_t *w);
 
-    /** Put another record in front of the same body. @return APR_NOTFOUND when the entry is another by now */
+    /**
+     * Put another record in front of the same body.
+     * @return APR_NOTFOUND when the entry is another by now, or was purged (not softly) after put->since
+     */
     apr_status_t (*update)(const rp_entry_t *entry, const rp_put_t *put);
 
     /** The moment, in the store's own count, to say later on whether a purge came in between. Costs nothing. */
@@ -131,9 +155,16 @@ typedef struct rp_store_ops_t {
     /** Remove one entry. @return APR_SUCCESS also when there was none */
     apr_status_t (*remove)(rp_store_t *s, const unsigned char key[RP_KEY_LEN]);
 
-    /** Remove every entry whose key begins with primary; *count is how many. */
-    apr_status_t (*remove_primary)(rp_store_t *s, const unsigned char primary[RP_KEY_HALF],
-                                   apr_uint64_t *count);
+    /**
+     * Purge: what was stored, and what is being fetched since before now (see rp_put_t.since), is not found any more,
+     * or only as entry->soft.  In effect when this returns; all but a prefix take a transaction or two, a prefix is
+     * in effect at once and then looks at every entry, to remove and to count.
+     * @param count  how many entries it covered: exact for a key and a prefix; of a tag those that carry it and were
+     * not covered by an earlier hard purge of the same tag or of all; of all what is stored, with what was purged
+     * earlier and is not removed yet
+     * @return an error (logged) when it may not be in effect
+     */
+    apr_status_t (*purge)(rp_store_t *s, const rp_purge_t *what, apr_uint64_t *count);
 } rp_store_ops_t;
 
 struct rp_store_t {

@@ -30,7 +30,7 @@ static const rp_store_ops_t local_ops = {
     rp_local_update,
     rp_local_stamp,
     rp_local_remove,
-    rp_local_remove_primary,
+    rp_local_purge,
 };
 
 /* ------------------------------------------------------------------ trouble */
@@ -118,6 +118,7 @@ int rp_local_begin(rp_local_t *s, rp_local_txn_t *t)
     }
     t->s = s;
     t->evicted = 0;
+    t->purges_known = 0;
     rc = mdb_get(t->txn, s->dbi[RP_DB_META], &key, &value);
     if (rc || value.mv_size != sizeof(meta)) {
         mdb_txn_abort(t->txn);
@@ -172,6 +173,8 @@ int rp_local_env_open(MDB_env **env, MDB_dbi dbi[RP_NDBS], const char *dir, uint
         {"pending", MDB_INTEGERKEY},
         {"garbage", MDB_INTEGERKEY},
         {"meta", 0},
+        {"tags", 0},
+        {"purges", 0},
     };
     MDB_txn *txn = NULL;
     int rc, i;
@@ -289,12 +292,8 @@ typedef struct opened_t {
     struct stat dir;
 } opened_t;
 
-static apr_status_t close_store(void *data)
+static void close_files(rp_local_t *s)
 {
-    opened_t *o = data;
-    rp_local_t *s = o->s;
-
-    s->broken = 1;
     rp_local_readers_close(s);
     mdb_env_close(s->env);
     if (s->shared_mapped) {
@@ -303,6 +302,15 @@ static apr_status_t close_store(void *data)
     else {
         free(s->shared);
     }
+}
+
+static apr_status_t close_store(void *data)
+{
+    opened_t *o = data;
+    rp_local_t *s = o->s;
+
+    s->broken = 1;
+    close_files(s);
     pthread_mutex_destroy(&s->jobs_lock);
     pthread_mutex_destroy(&s->lock);
     unclaim(&o->dir);
@@ -404,7 +412,11 @@ static int open_locked(rp_local_t *s, int dirfd, uint64_t size, const char **why
     }
     s->frequency.counters = (unsigned char *)s->shared + RP_LOCAL_SKETCH_AT;
     s->frequency.size = s->shared_size - RP_LOCAL_SKETCH_AT;
-    return 0;
+    rc = rp_local_purge_open(s);
+    if (rc) {
+        close_files(s);
+    }
+    return rc;
 }
 
 apr_status_t rp_store_local_open(const rp_store_local_conf_t *conf, apr_pool_t *p, rp_store_log_fn log,

@@ -12,6 +12,8 @@
  *   pending  object id -> rp_local_owner_t: chunks of a writer that has not committed; when it is published,
  *            its key and an entry's value without a body follow
  *   garbage  object id -> nothing: chunks that nobody needs any more, freed a few at a time
+ *   tags     tag's hash -> rp_local_tag_t: how many entries carry it, and when it was purged
+ *   purges   what was purged lately, see store_local_purge.c
  *   meta     "state" -> rp_local_meta_t
  *
  * A chunk fills exactly one page (LMDB's overflow page less its header), because LMDB finds room for a value
@@ -36,7 +38,7 @@
 #include "cache/store.h"
 
 /** Changes with any change of what is on disk; another one is set aside by prepare. */
-#define RP_LOCAL_FORMAT 4
+#define RP_LOCAL_FORMAT 5
 
 /** Slots in lock.mdb: threads that read at the same instant, over all processes. 64 bytes each. */
 #define RP_LOCAL_READERS 4096
@@ -56,9 +58,21 @@
 /** What make_room() says when deleting alone did not make enough of it; not one of LMDB's codes. */
 #define RP_LOCAL_SHORT (-1)
 
-enum { RP_DB_ENTRIES, RP_DB_CHUNKS, RP_DB_ORDER, RP_DB_MAIN, RP_DB_PENDING, RP_DB_GARBAGE, RP_DB_META, RP_NDBS };
+enum {
+    RP_DB_ENTRIES,
+    RP_DB_CHUNKS,
+    RP_DB_ORDER,
+    RP_DB_MAIN,
+    RP_DB_PENDING,
+    RP_DB_GARBAGE,
+    RP_DB_META,
+    RP_DB_TAGS,
+    RP_DB_PURGES,
+    RP_NDBS
+};
 
 #define RP_LOCAL_HEAD_MAGIC 0x52504C31u
+#define RP_LOCAL_SOFT       1u
 
 typedef struct rp_local_head_t {
     uint32_t magic;
@@ -71,7 +85,7 @@ typedef struct rp_local_head_t {
     uint32_t name_at; /* the name, within the record */
     uint32_t name_len;
     uint16_t ntags; /* they follow the head, before the record */
-    uint16_t flags;
+    uint16_t flags; /* RP_LOCAL_SOFT: purged softly, since `since` */
     uint32_t unused;
 } rp_local_head_t;
 
@@ -97,8 +111,36 @@ typedef struct rp_local_meta_t {
     uint64_t main;  /* and in `main` */
 } rp_local_meta_t;
 
+/** In `purges`, once: what holds for all of the store. */
+typedef struct rp_local_purges_t {
+    uint64_t newest;    /* purge's stamp */
+    uint64_t forgotten; /* of the purges whose rows are gone, the newest */
+    uint64_t all_hard, all_soft;
+    uint64_t lazy;      /* the newest that left entries to be removed later on, by the sweep: */
+    uint64_t reclaimed; /* up to this one all are, */
+    uint64_t reclaims;  /* and up to this one by the walk that is at */
+    unsigned char at[RP_KEY_LEN];
+} rp_local_purges_t;
+
+/** In `tags`. An entry is of the old ones when its `since` is below `counted`. */
+typedef struct rp_local_tag_t {
+    uint64_t hard, soft; /* stamps of its last purges */
+    uint64_t counted;    /* the newest hard purge, of this tag or of all, that the counts know of */
+    uint64_t live, old;  /* entries that carry it */
+    uint64_t past;       /* stamp of its row for the time of its last purge; 0: there is none */
+} rp_local_tag_t;
+
+/** Places for stamps of purges of keys, and as many for tags, which share them by their hashes. */
+#define RP_LOCAL_STAMPS 192
+
 /** In the first page of `touched`; changed with atomic operations only. */
 typedef struct rp_local_shared_t {
+    uint64_t purge_newest; /* stamps, each set before the purge's transaction is committed: what is not newer
+                              than they say needs no look into the database */
+    uint64_t purge_all;
+    uint64_t purge_prefix;
+    uint64_t purge_keys[RP_LOCAL_STAMPS];
+    uint64_t purge_tags[RP_LOCAL_STAMPS];
     uint64_t evictions;
     uint64_t used; /* increments in the sketch since it was halved; roughly */
     uint64_t hand; /* where in `main` the next victim is looked for */
@@ -175,6 +217,8 @@ typedef struct rp_local_txn_t {
     uint64_t trial, main;
     rp_local_meta_t was;
     unsigned evicted;
+    rp_local_purges_t purges;
+    int purges_known;
 } rp_local_txn_t;
 
 struct rp_store_writer_t {
@@ -302,17 +346,160 @@ uint64_t rp_local_writer_object(const rp_store_writer_t *w);
 uint64_t rp_local_writer_published(const rp_store_writer_t *w);
 apr_status_t rp_local_writer_commit(rp_store_writer_t *w, const rp_put_t *put);
 void rp_local_writer_abort(rp_store_writer_t *w);
-apr_status_t rp_local_update(const rp_entry_t *entry, const rp_put_t *put);
-uint64_t rp_local_stamp(rp_store_t *store);
 
 apr_status_t rp_local_remove(rp_store_t *store, const unsigned char key[RP_KEY_LEN]);
-apr_status_t rp_local_remove_primary(rp_store_t *store, const unsigned char primary[RP_KEY_HALF],
-                                     apr_uint64_t *count);
 
 /** Remove what belongs to an entry with this value: its row in `order`; a large body goes to the garbage. */
 int rp_local_drop_parts(rp_local_txn_t *t, const MDB_val *value);
 /** The same, and the entry. */
 int rp_local_drop(rp_local_txn_t *t, const unsigned char key[RP_KEY_LEN], const MDB_val *value);
+
+/* ------------------------------------------------------------------ store_local_value.c */
+
+/** Can it be put? @return APR_ENOSPC, APR_EINVAL */
+apr_status_t rp_local_put_check(const rp_put_t *put);
+
+/** The head of what is put; object, sequence and body_len are the caller's. */
+rp_local_head_t rp_local_head_of(const rp_put_t *put);
+
+/** How long an entry's value is in front of its body, and how many pages that may need. */
+size_t rp_local_value_len(const rp_put_t *put);
+size_t rp_local_put_pages(rp_local_t *s, const rp_put_t *put);
+
+/** Write an entry's value, but for the body. @return where that goes */
+char *rp_local_value_fill(char *to, const rp_local_head_t *head, const rp_put_t *put);
+
+/** Put an entry's value together in the place that LMDB gives for it. */
+int rp_local_put_entry(rp_local_txn_t *t, const unsigned char *key, const rp_local_head_t *head, const rp_put_t *put,
+                       const char *body);
+
+apr_status_t rp_local_update(const rp_entry_t *entry, const rp_put_t *put);
+
+/* ------------------------------------------------------------------ store_local_purge.c, store_local_past.c */
+
+uint64_t rp_local_stamp(rp_store_t *store);
+apr_status_t rp_local_purge(rp_store_t *store, const rp_purge_t *what, apr_uint64_t *count);
+
+/** Let the shared stamps know what the database does. @return LMDB's code */
+int rp_local_purge_open(rp_local_t *s);
+
+/** What a purge may cover. */
+typedef struct rp_local_subject_t {
+    const unsigned char *key; /* its first half counts */
+    rp_str_t name;
+    const rp_store_tag_t *tags;
+    int ntags;
+    uint64_t since;
+} rp_local_subject_t;
+
+typedef enum rp_local_verdict_e { RP_PURGED_NOT, RP_PURGED_SOFT, RP_PURGED_HARD } rp_local_verdict_e;
+
+/** An entry as such, pointing into value. */
+void rp_local_subject(const unsigned char *key, const MDB_val *value, const rp_local_head_t *head,
+                      rp_local_subject_t *subject);
+
+/** Is there a purge newer than its `since` that covers it?  Costs next to nothing when there is none at all. */
+int rp_local_judge(rp_local_t *s, MDB_txn *txn, const rp_local_subject_t *subject, rp_local_verdict_e *verdict);
+
+/**
+ * May what was fetched be stored?  head->since becomes one that this store has given out, head->flags what a soft purge
+ * makes of it. @return 0, MDB_NOTFOUND when it was purged meanwhile or that cannot be told any more
+ */
+int rp_local_admit(rp_local_txn_t *t, const unsigned char *key, const rp_put_t *put, rp_local_head_t *head);
+
+/** The row for all, as of this transaction; rp_local_purges_put() writes it back. NULL with *rc set. */
+rp_local_purges_t *rp_local_purges(rp_local_txn_t *t, int *rc);
+int rp_local_purges_read(rp_local_t *s, MDB_txn *txn, rp_local_purges_t *purges);
+int rp_local_purges_put(rp_local_txn_t *t);
+
+/** How a purge is remembered in `purges`, for a fetch that began before it. */
+#define RP_LOCAL_REMEMBER apr_time_from_sec(3600)
+
+/** Purge a key; it is in effect when this is committed. */
+int rp_local_key_purge(rp_local_txn_t *t, const unsigned char primary[RP_KEY_HALF], uint64_t stamp, int soft);
+
+/** Apply what was purged under a key to some of its entries. @param applied  to how many @param done  that was all */
+int rp_local_key_apply(rp_local_txn_t *t, const unsigned char primary[RP_KEY_HALF], apr_uint64_t *applied, int *done);
+
+/** Is a key purged? */
+int rp_local_key_judge(rp_local_t *s, MDB_txn *txn, const rp_local_subject_t *subject, rp_local_verdict_e *verdict);
+
+/** Note when a purge of a key ('K') or tag ('G') was made, whose row refers to it by the stamp. */
+int rp_local_past_add(rp_local_txn_t *t, char kind, const unsigned char what[RP_KEY_HALF], uint64_t stamp);
+int rp_local_past_remove(rp_local_txn_t *t, uint64_t stamp);
+
+/** Is there a purge of a key or tag made before then? */
+int rp_local_is_forgettable(rp_local_t *s, MDB_txn *txn, apr_time_t before);
+
+/** Forget purges of keys and tags made before then, at most max. @return MDB_NOTFOUND: no more */
+int rp_local_forget(rp_local_txn_t *t, apr_time_t before, unsigned max);
+
+/** Mark an entry as softly purged. */
+int rp_local_mark_soft(rp_local_txn_t *t, const unsigned char key[RP_KEY_LEN], const MDB_val *value);
+
+/** A stamp makes a verdict. */
+static inline void rp_local_verdict(uint64_t hard, uint64_t soft, uint64_t since, rp_local_verdict_e *verdict)
+{
+    if (hard > since) {
+        *verdict = RP_PURGED_HARD;
+    }
+    else if (soft > since && *verdict == RP_PURGED_NOT) {
+        *verdict = RP_PURGED_SOFT;
+    }
+}
+
+/** Keys of rows in `purges`: a letter, and a number in big endian. */
+#define RP_LOCAL_STAMP_KEY 9
+static inline void rp_local_stamp_key(unsigned char key[RP_LOCAL_STAMP_KEY], char letter, uint64_t stamp)
+{
+    int i;
+
+    key[0] = (unsigned char)letter;
+    for (i = 0; i < 8; i++) {
+        key[1 + i] = (unsigned char)(stamp >> (56 - 8 * i));
+    }
+}
+
+static inline uint64_t rp_local_stamp_of(const unsigned char key[RP_LOCAL_STAMP_KEY])
+{
+    uint64_t stamp = 0;
+    int i;
+
+    for (i = 1; i < RP_LOCAL_STAMP_KEY; i++) {
+        stamp = stamp << 8 | key[i];
+    }
+    return stamp;
+}
+
+/* ------------------------------------------------------------------ store_local_tags.c */
+
+/** An entry with these tags and that `since` comes, or goes. */
+int rp_local_tags_add(rp_local_txn_t *t, const rp_store_tag_t *tags, int ntags, uint64_t since);
+int rp_local_tags_remove(rp_local_txn_t *t, const rp_store_tag_t *tags, int ntags, uint64_t since);
+
+/** Purge a tag; *count is how many entries carry it that no purge of it or of all has made old. */
+int rp_local_tag_purge(rp_local_txn_t *t, const rp_store_tag_t *tag, uint64_t stamp, int soft, apr_uint64_t *count);
+
+/** @return MDB_NOTFOUND when there is no such row */
+int rp_local_tag_read(rp_local_t *s, MDB_txn *txn, const rp_store_tag_t *tag, rp_local_tag_t *row);
+
+/** The row for the time of the tag's purge is forgotten: the tag too, if nothing carries it. */
+int rp_local_tag_forget(rp_local_txn_t *t, const rp_store_tag_t *tag, uint64_t stamp);
+
+/* ------------------------------------------------------------------ store_local_scan.c: what takes a walk */
+
+/** A purge of a prefix was made with that stamp: apply it to all entries, until then at most. @param count  those that
+ * it was applied to are added. @return APR_TIMEUP when it was not finished */
+apr_status_t rp_local_scan_prefix(rp_local_t *s, uint64_t stamp, apr_time_t until, apr_uint64_t *count);
+
+/** Add a purge of a prefix. @return MDB_KEYEXIST when there are too many that are not finished: *oldest is one */
+int rp_local_prefix_add(rp_local_txn_t *t, rp_str_t prefix, int soft, uint64_t stamp, uint64_t *oldest);
+
+/** Is it purged by a prefix? */
+int rp_local_prefix_judge(rp_local_t *s, MDB_txn *txn, const rp_local_subject_t *subject, rp_local_verdict_e *verdict);
+
+/** Housekeeping: rows of long ago, walks that nobody goes on with, entries that were purged lazily. */
+void rp_local_purge_sweep(rp_local_t *s, apr_time_t now);
 
 /* ------------------------------------------------------------------ store_local_queue.c: whom to evict */
 

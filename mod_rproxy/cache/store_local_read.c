@@ -122,8 +122,9 @@ int rp_local_head_read(const MDB_val *value, rp_local_head_t *head)
     memcpy(head, value->mv_data, sizeof(*head));
     tags = (size_t)head->ntags * RP_STORE_TAG_LEN;
     rest = value->mv_size - sizeof(*head);
-    if (head->magic != RP_LOCAL_HEAD_MAGIC || head->object == 0 || tags > rest || head->record_len > rest - tags ||
-        head->name_at > head->record_len || head->name_len > head->record_len - head->name_at) {
+    if (head->magic != RP_LOCAL_HEAD_MAGIC || head->object == 0 || head->ntags > RP_STORE_TAGS || tags > rest ||
+        head->record_len > rest - tags || head->name_at > head->record_len ||
+        head->name_len > head->record_len - head->name_at) {
         return 0;
     }
     rest -= tags;
@@ -133,14 +134,30 @@ int rp_local_head_read(const MDB_val *value, rp_local_head_t *head)
     return head->body_len == rest - head->record_len;
 }
 
-/** Copy what lies in the map, which is valid only as long as the read transaction. */
-static void copy_entry(const MDB_val *value, const rp_local_head_t *head, apr_pool_t *p, rp_entry_t *entry)
+/**
+ * Copy what lies in the map, which is valid only as long as the read transaction.
+ * @return 0, MDB_NOTFOUND when it was purged
+ */
+static int copy_entry(rp_local_t *s, MDB_txn *txn, const unsigned char *key, const MDB_val *value,
+                      const rp_local_head_t *head, apr_pool_t *p, rp_entry_t *entry)
 {
     const char *record = rp_local_record(value, head);
     size_t len = value->mv_size - (size_t)(record - (const char *)value->mv_data);
-    char *copy = apr_palloc(p, len + 1);
+    rp_local_subject_t subject;
+    rp_local_verdict_e verdict;
+    char *copy;
+    int rc;
 
+    rp_local_subject(key, value, head, &subject);
+    rc = rp_local_judge(s, txn, &subject, &verdict);
+    if (rc || verdict == RP_PURGED_HARD) {
+        return rc ? rc : MDB_NOTFOUND;
+    }
+    copy = apr_palloc(p, len + 1);
     memcpy(copy, record, len);
+    memcpy(entry->key, key, RP_KEY_LEN);
+    entry->store = &s->store;
+    entry->soft = verdict == RP_PURGED_SOFT || (head->flags & RP_LOCAL_SOFT);
     entry->object = head->object;
     entry->body_len = head->body_len;
     entry->record.ptr = copy;
@@ -153,6 +170,7 @@ static void copy_entry(const MDB_val *value, const rp_local_head_t *head, apr_po
         entry->body.ptr = NULL;
         entry->body.len = 0;
     }
+    return 0;
 }
 
 apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN], apr_pool_t *p,
@@ -162,7 +180,7 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
     MDB_val k = {RP_KEY_LEN, (void *)key}, value;
     rp_local_reader_t *r;
     rp_local_head_t head;
-    int rc, sound = 0;
+    int rc, sound = 1;
 
     r = rp_local_reader_take(s, &rc);
     if (!r) {
@@ -172,9 +190,7 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
     rc = mdb_get(r->txn, s->dbi[RP_DB_ENTRIES], &k, &value);
     if (!rc) {
         sound = rp_local_head_read(&value, &head);
-        if (sound) {
-            copy_entry(&value, &head, p, entry);
-        }
+        rc = sound ? copy_entry(s, r->txn, key, &value, &head, p, entry) : 0;
     }
     rp_local_reader_give(s, r);
     if (rc) {
@@ -186,8 +202,6 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
         rp_local_remove(store, key);
         return APR_NOTFOUND;
     }
-    entry->store = store;
-    memcpy(entry->key, key, RP_KEY_LEN);
     rp_local_touch(s, key);
     return APR_SUCCESS;
 }
@@ -212,7 +226,7 @@ apr_status_t rp_local_follow(rp_store_t *store, uint64_t object, apr_pool_t *p, 
     const unsigned char *key;
     rp_local_reader_t *r;
     rp_local_head_t head;
-    int rc, published = 0;
+    int rc;
 
     r = rp_local_reader_take(s, &rc);
     if (!r) {
@@ -220,19 +234,16 @@ apr_status_t rp_local_follow(rp_store_t *store, uint64_t object, apr_pool_t *p, 
         return APR_NOTFOUND;
     }
     rc = mdb_get(r->txn, s->dbi[RP_DB_PENDING], &k, &row);
-    if (!rc && rp_local_pending_read(&row, &key, &value, &head) && head.object == object) {
-        copy_entry(&value, &head, p, entry);
-        memcpy(entry->key, key, RP_KEY_LEN);
-        published = 1;
+    if (!rc) {
+        rc = rp_local_pending_read(&row, &key, &value, &head) && head.object == object
+                 ? copy_entry(s, r->txn, key, &value, &head, p, entry)
+                 : MDB_NOTFOUND;
     }
     rp_local_reader_give(s, r);
     if (rc) {
         rp_local_status(s, RP_LOG_READ, rc, "cannot read");
-    }
-    if (!published) {
         return APR_NOTFOUND;
     }
-    entry->store = store;
     entry->body_len = UINT64_MAX;
     entry->body.ptr = NULL;
     entry->body.len = 0;

@@ -5,12 +5,10 @@
 #include <string.h>
 #include "cache/store_local.h"
 
-/** Entries removed in one write transaction. */
-#define REMOVE_BATCH 64
-
 int rp_local_drop_parts(rp_local_txn_t *t, const MDB_val *value)
 {
     rp_local_t *s = t->s;
+    rp_store_tag_t tags[RP_STORE_TAGS];
     rp_local_head_t head;
     int rc;
 
@@ -18,7 +16,12 @@ int rp_local_drop_parts(rp_local_txn_t *t, const MDB_val *value)
         /* Nothing in it can be believed: its row is recognised as nobody's when its turn comes. */
         return 0;
     }
+    /* What LMDB gave is good only until something is written. */
+    memcpy(tags, (const char *)value->mv_data + sizeof(head), head.ntags * sizeof(tags[0]));
     rc = rp_local_queue_drop(t, &head);
+    if (!rc && head.ntags) {
+        rc = rp_local_tags_remove(t, tags, head.ntags, head.since);
+    }
     if (!rc && head.body_len > RP_STORE_INLINE) {
         MDB_val k, none = {0, ""};
         k.mv_size = sizeof(head.object);
@@ -44,14 +47,10 @@ static int work_remove(rp_local_txn_t *t, void *arg)
     return rc ? rc : rp_local_drop(t, arg, &value);
 }
 
-/**
- * Is there an entry whose key begins with these len bytes?  Asked first because it costs a fraction of a
- * write transaction, and most removals (after a POST, say) find nothing.
- */
-static int exists(rp_local_t *s, const unsigned char *prefix, size_t len)
+/** Is there such an entry?  Asked first because it costs a fraction of a write transaction. */
+static int exists(rp_local_t *s, const unsigned char key[RP_KEY_LEN])
 {
-    MDB_val k = {len, (void *)prefix}, v;
-    MDB_cursor *cursor;
+    MDB_val k = {RP_KEY_LEN, (void *)key}, v;
     rp_local_reader_t *r;
     int rc;
 
@@ -59,14 +58,7 @@ static int exists(rp_local_t *s, const unsigned char *prefix, size_t len)
     if (!r) {
         return 1;
     }
-    rc = mdb_cursor_open(r->txn, s->dbi[RP_DB_ENTRIES], &cursor);
-    if (!rc) {
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-        if (!rc && (k.mv_size < len || memcmp(k.mv_data, prefix, len))) {
-            rc = MDB_NOTFOUND;
-        }
-        mdb_cursor_close(cursor);
-    }
+    rc = mdb_get(r->txn, s->dbi[RP_DB_ENTRIES], &k, &v);
     rp_local_reader_give(s, r);
     return rc != MDB_NOTFOUND;
 }
@@ -76,62 +68,9 @@ apr_status_t rp_local_remove(rp_store_t *store, const unsigned char key[RP_KEY_L
     rp_local_t *s = (rp_local_t *)store;
     apr_status_t rv;
 
-    if (!exists(s, key, RP_KEY_LEN)) {
+    if (!exists(s, key)) {
         return APR_SUCCESS;
     }
     rv = rp_local_run(s, 2, work_remove, (void *)key);
     return rv == APR_NOTFOUND ? APR_SUCCESS : rv;
-}
-
-typedef struct primary_t {
-    const unsigned char *primary;
-    unsigned removed;
-} primary_t;
-
-static int work_remove_primary(rp_local_txn_t *t, void *arg)
-{
-    primary_t *r = arg;
-    unsigned char key[RP_KEY_LEN];
-    MDB_val k, v;
-    MDB_cursor *cursor;
-    int rc = mdb_cursor_open(t->txn, t->s->dbi[RP_DB_ENTRIES], &cursor);
-
-    if (rc) {
-        return rc;
-    }
-    for (r->removed = 0; r->removed < REMOVE_BATCH; r->removed++) {
-        k.mv_size = RP_KEY_HALF;
-        k.mv_data = (void *)r->primary;
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-        if (rc || k.mv_size != RP_KEY_LEN || memcmp(k.mv_data, r->primary, RP_KEY_HALF)) {
-            break;
-        }
-        memcpy(key, k.mv_data, RP_KEY_LEN);
-        rc = rp_local_drop(t, key, &v);
-        if (rc) {
-            break;
-        }
-    }
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-apr_status_t rp_local_remove_primary(rp_store_t *store, const unsigned char primary[RP_KEY_HALF],
-                                     apr_uint64_t *count)
-{
-    rp_local_t *s = (rp_local_t *)store;
-    primary_t r = {primary, REMOVE_BATCH};
-    apr_status_t rv = APR_SUCCESS;
-
-    *count = 0;
-    if (!exists(s, primary, RP_KEY_HALF)) {
-        return APR_SUCCESS;
-    }
-    while (rv == APR_SUCCESS && r.removed == REMOVE_BATCH) {
-        rv = rp_local_run(s, 2, work_remove_primary, &r);
-        if (rv == APR_SUCCESS) {
-            *count += r.removed;
-        }
-    }
-    return rv;
 }

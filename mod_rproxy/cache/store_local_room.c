@@ -438,6 +438,8 @@ void rp_store_local_sweep(rp_store_t *store, apr_time_t now)
             return;
         }
     }
+    rp_local_purge_sweep(s, now);
+    begun = apr_time_now();
     pthread_mutex_lock(&s->lock);
     from = s->swept_to;
     e.db = s->swept_main ? RP_DB_MAIN : RP_DB_ORDER;

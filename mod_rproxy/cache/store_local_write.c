@@ -62,65 +62,6 @@ static int put_pending(rp_local_txn_t *t, uint64_t object)
     return mdb_put(t->txn, t->s->dbi[RP_DB_PENDING], &key, &value, 0);
 }
 
-/** The head of what is put; object, sequence and body_len are the caller's. */
-static rp_local_head_t head_of(const rp_put_t *put)
-{
-    rp_local_head_t head = {
-        .magic = RP_LOCAL_HEAD_MAGIC,
-        .record_len = (uint32_t)put->record.len,
-        .expires = put->expires,
-        .since = put->since,
-        .name_at = put->name.len ? (uint32_t)(put->name.ptr - put->record.ptr) : 0,
-        .name_len = (uint32_t)put->name.len,
-        .ntags = (uint16_t)put->ntags,
-    };
-
-    return head;
-}
-
-static apr_status_t check_put(const rp_put_t *put)
-{
-    if (put->record.len > RP_LOCAL_RECORD_MAX || put->ntags > RP_STORE_TAGS) {
-        return APR_ENOSPC;
-    }
-    if (put->ntags < 0 || put->name.len > put->record.len) {
-        return APR_EINVAL;
-    }
-    if (put->name.len && (put->name.ptr < put->record.ptr ||
-                          put->name.ptr > put->record.ptr + (put->record.len - put->name.len))) {
-        return APR_EINVAL;
-    }
-    return APR_SUCCESS;
-}
-
-/** How long an entry's value is in front of its body. */
-static size_t value_len(const rp_put_t *put)
-{
-    return sizeof(rp_local_head_t) + (size_t)put->ntags * RP_STORE_TAG_LEN + put->record.len;
-}
-
-/** Pages that an entry without its body needs. */
-static size_t put_pages(rp_local_t *s, const rp_put_t *put)
-{
-    return value_len(put) / s->chunk + 4;
-}
-
-/** Write an entry's value, but for the body. @return where that goes */
-static char *fill_value(char *to, const rp_local_head_t *head, const rp_put_t *put)
-{
-    memcpy(to, head, sizeof(*head));
-    to += sizeof(*head);
-    if (put->ntags) {
-        memcpy(to, put->tags, (size_t)put->ntags * RP_STORE_TAG_LEN);
-        to += (size_t)put->ntags * RP_STORE_TAG_LEN;
-    }
-    if (put->record.len) {
-        memcpy(to, put->record.ptr, put->record.len);
-        to += put->record.len;
-    }
-    return to;
-}
-
 static int put_chunks(rp_local_txn_t *t, uint64_t object, uint64_t index, const char *data, size_t len)
 {
     unsigned char k[12];
@@ -318,11 +259,11 @@ void rp_local_writer_abort(rp_store_writer_t *w)
 /** Does the row say the same as put? */
 static int is_told(const rp_store_writer_t *w, const rp_put_t *put)
 {
-    rp_local_head_t head = head_of(put);
+    rp_local_head_t head = rp_local_head_of(put);
     const char *told = w->told + BEFORE_VALUE;
     size_t tags = (size_t)put->ntags * RP_STORE_TAG_LEN;
 
-    if (!w->told || w->told_len != BEFORE_VALUE + value_len(put)) {
+    if (!w->told || w->told_len != BEFORE_VALUE + rp_local_value_len(put)) {
         return 0;
     }
     head.object = w->object;
@@ -334,18 +275,19 @@ static int is_told(const rp_store_writer_t *w, const rp_put_t *put)
 static void tell(rp_store_writer_t *w, const rp_put_t *put)
 {
     rp_local_owner_t owner = w->s->self;
-    rp_local_head_t head = head_of(put);
+    rp_local_head_t head = rp_local_head_of(put);
 
-    w->told_len = BEFORE_VALUE + value_len(put);
+    w->told_len = BEFORE_VALUE + rp_local_value_len(put);
     w->told = apr_palloc(w->pool, w->told_len);
     owner.begun = apr_time_now();
     memcpy(w->told, &owner, sizeof(owner));
     memcpy(w->told + sizeof(owner), w->key, RP_KEY_LEN);
-    fill_value(w->told + BEFORE_VALUE, &head, put);
+    rp_local_value_fill(w->told + BEFORE_VALUE, &head, put);
 }
 
 typedef struct publish_t {
     rp_store_writer_t *w;
+    const rp_put_t *put;
     int first; /* the object has no id yet */
     int tell;
 } publish_t;
@@ -354,8 +296,12 @@ static int work_publish(rp_local_txn_t *t, void *arg)
 {
     publish_t *p = arg;
     rp_store_writer_t *w = p->w;
-    int rc = 0;
+    rp_local_head_t head = rp_local_head_of(p->put);
+    int rc = rp_local_admit(t, w->key, p->put, &head);
 
+    if (rc) {
+        return rc;
+    }
     if (p->first) {
         __atomic_store_n(&w->object, t->next++, __ATOMIC_RELEASE); /* before the row, see work_spill */
     }
@@ -372,14 +318,14 @@ static int work_publish(rp_local_txn_t *t, void *arg)
 
 apr_status_t rp_local_writer_publish(rp_store_writer_t *w, const rp_put_t *put)
 {
-    publish_t work = {w, w->object == 0, 0};
+    publish_t work = {w, put, w->object == 0, 0};
     size_t whole;
     apr_status_t rv;
 
     if (w->rv) {
         return w->rv;
     }
-    rv = check_put(put);
+    rv = rp_local_put_check(put);
     if (rv) {
         return writer_fail(w, rv);
     }
@@ -393,7 +339,7 @@ apr_status_t rp_local_writer_publish(rp_store_writer_t *w, const rp_put_t *put)
     if (work.first) {
         enlist(w);
     }
-    rv = rp_local_run(w->s, w->len / w->s->chunk + put_pages(w->s, put), work_publish, &work);
+    rv = rp_local_run(w->s, w->len / w->s->chunk + rp_local_put_pages(w->s, put), work_publish, &work);
     if (rv) {
         if (work.first) {
             delist(w);
@@ -433,25 +379,6 @@ typedef struct commit_t {
     rp_local_head_t head;
 } commit_t;
 
-/** Put an entry's value together in the place that LMDB gives for it. */
-static int put_entry(rp_local_txn_t *t, const unsigned char *key, const rp_local_head_t *head,
-                     const rp_put_t *put, const char *body)
-{
-    size_t body_len = head->body_len <= RP_STORE_INLINE ? (size_t)head->body_len : 0;
-    MDB_val k = {RP_KEY_LEN, (void *)key}, value = {value_len(put) + body_len, NULL};
-    char *to;
-    int rc = mdb_put(t->txn, t->s->dbi[RP_DB_ENTRIES], &k, &value, MDB_RESERVE);
-
-    if (rc) {
-        return rc;
-    }
-    to = fill_value(value.mv_data, head, put);
-    if (body_len) {
-        memcpy(to, body, body_len);
-    }
-    return 0;
-}
-
 static int drop_old(rp_local_txn_t *t, const unsigned char *key)
 {
     MDB_val k = {RP_KEY_LEN, (void *)key}, value;
@@ -467,8 +394,11 @@ static int work_commit(rp_local_txn_t *t, void *arg)
 {
     commit_t *c = arg;
     rp_store_writer_t *w = c->w;
-    int rc = 0;
+    int rc = rp_local_admit(t, c->key, c->put, &c->head);
 
+    if (rc) {
+        return rc;
+    }
     c->head.object = w->object;
     if (w->object) {
         MDB_val key = {sizeof(w->object), &w->object};
@@ -490,21 +420,24 @@ static int work_commit(rp_local_txn_t *t, void *arg)
         rc = drop_old(t, c->key);
     }
     if (!rc) {
+        rc = rp_local_tags_add(t, c->put->tags, c->put->ntags, c->head.since);
+    }
+    if (!rc) {
         c->head.sequence = t->next++;
-        rc = put_entry(t, c->key, &c->head, c->put, c->body);
+        rc = rp_local_put_entry(t, c->key, &c->head, c->put, c->body);
     }
     return rc ? rc : rp_local_queue_add(t, c->key, &c->head);
 }
 
 apr_status_t rp_local_writer_commit(rp_store_writer_t *w, const rp_put_t *put)
 {
-    commit_t c = {w->key, w->buf, w->len, w, put, head_of(put)};
+    commit_t c = {w->key, w->buf, w->len, w, put, rp_local_head_of(put)};
     apr_status_t rv;
 
     if (w->rv) {
         return w->rv;
     }
-    rv = check_put(put);
+    rv = rp_local_put_check(put);
     if (rv) {
         return writer_fail(w, rv);
     }
@@ -512,7 +445,7 @@ apr_status_t rp_local_writer_commit(rp_store_writer_t *w, const rp_put_t *put)
         return writer_fail(w, APR_INCOMPLETE);
     }
     c.head.body_len = w->written;
-    rv = rp_local_run(w->s, w->len / w->s->chunk + put_pages(w->s, put), work_commit, &c);
+    rv = rp_local_run(w->s, w->len / w->s->chunk + rp_local_put_pages(w->s, put), work_commit, &c);
     if (rv) {
         return writer_fail(w, rv);
     }
@@ -523,51 +456,4 @@ apr_status_t rp_local_writer_commit(rp_store_writer_t *w, const rp_put_t *put)
         delist(w);
     }
     return APR_SUCCESS;
-}
-
-/* ------------------------------------------------------------------ update */
-
-typedef struct update_t {
-    const rp_entry_t *entry;
-    const rp_put_t *put;
-} update_t;
-
-static int work_update(rp_local_txn_t *t, void *arg)
-{
-    update_t *u = arg;
-    MDB_val k = {RP_KEY_LEN, (void *)u->entry->key}, value;
-    char body[RP_STORE_INLINE];
-    rp_local_head_t head, new = head_of(u->put);
-    int rc = mdb_get(t->txn, t->s->dbi[RP_DB_ENTRIES], &k, &value);
-
-    if (rc) {
-        return rc;
-    }
-    if (!rp_local_head_read(&value, &head) || head.object != u->entry->object) {
-        return MDB_NOTFOUND;
-    }
-    if (head.body_len <= RP_STORE_INLINE) {
-        /* The value moves when it is put again. */
-        memcpy(body, rp_local_record(&value, &head) + head.record_len, (size_t)head.body_len);
-    }
-    new.object = head.object;
-    new.sequence = head.sequence;
-    new.body_len = head.body_len;
-    rc = put_entry(t, u->entry->key, &new, u->put, body);
-    return rc ? rc : rp_local_queue_renew(t, &new);
-}
-
-apr_status_t rp_local_update(const rp_entry_t *entry, const rp_put_t *put)
-{
-    rp_local_t *s = (rp_local_t *)entry->store;
-    update_t u = {entry, put};
-    apr_status_t rv = check_put(put);
-
-    return rv ? rv : rp_local_run(s, entry->body.len / s->chunk + put_pages(s, put), work_update, &u);
-}
-
-uint64_t rp_local_stamp(rp_store_t *store)
-{
-    (void)store;
-    return 0;
 }

@@ -273,9 +273,10 @@ static void removing_frees_the_body_too(void **state)
     assert_int_equal(rows(b->s, RP_DB_ORDER), 1);
 }
 
-static void removing_by_primary_key_takes_every_variant_and_no_other(void **state)
+static void purging_a_key_takes_every_variant_and_no_other(void **state)
 {
     box_t *b = *state;
+    rp_purge_t purge = {.kind = RP_PURGE_KEY};
     unsigned char key[RP_KEY_LEN];
     apr_uint64_t n;
     unsigned i;
@@ -285,9 +286,10 @@ static void removing_by_primary_key_takes_every_variant_and_no_other(void **stat
         assert_int_equal(put(b->s, key, i, i % 7 ? 100 : 20000, 1000, UINT64_MAX, FAR), 0);
     }
     key_of(key, 1, 0);
-    assert_int_equal(b->s->ops->remove_primary(b->s, key, &n), APR_SUCCESS);
+    memcpy(purge.key, key, RP_KEY_HALF);
+    assert_int_equal(b->s->ops->purge(b->s, &purge, &n), APR_SUCCESS);
     assert_int_equal(n, 100);
-    assert_int_equal(b->s->ops->remove_primary(b->s, key, &n), APR_SUCCESS);
+    assert_int_equal(b->s->ops->purge(b->s, &purge, &n), APR_SUCCESS);
     assert_int_equal(n, 0);
     assert_int_equal(rows(b->s, RP_DB_ENTRIES), 100);
     for (i = 0; i < 200; i++) {
@@ -463,6 +465,7 @@ static void the_queues_bytes_are_exact(void **state)
     box_t *b = *state;
     rp_local_t *l = (rp_local_t *)b->s;
     rp_local_txn_t t;
+    rp_purge_t purge = {.kind = RP_PURGE_KEY};
     unsigned char key[RP_KEY_LEN];
     apr_uint64_t n;
     unsigned i;
@@ -474,7 +477,8 @@ static void the_queues_bytes_are_exact(void **state)
     assert_true(rows(b->s, RP_DB_MAIN) > 0);
     for (i = 0; i < 3000; i++) {
         key_of(key, i, 0);
-        assert_int_equal(b->s->ops->remove_primary(b->s, key, &n), APR_SUCCESS);
+        memcpy(purge.key, key, RP_KEY_HALF);
+        assert_int_equal(b->s->ops->purge(b->s, &purge, &n), APR_SUCCESS);
     }
     assert_int_equal(rows(b->s, RP_DB_ORDER) + rows(b->s, RP_DB_MAIN), 0);
     assert_int_equal(rp_local_begin(l, &t), 0);
@@ -657,7 +661,7 @@ int main(void)
         T(update_changes_the_record_and_keeps_the_body),
         T(update_of_a_replaced_or_removed_entry_does_nothing),
         T(removing_frees_the_body_too),
-        T(removing_by_primary_key_takes_every_variant_and_no_other),
+        T(purging_a_key_takes_every_variant_and_no_other),
         T(expired_entries_go_in_a_sweep_and_others_stay),
         T(the_data_file_never_exceeds_its_size_and_the_newest_is_kept),
         T(large_and_small_in_turns_do_not_fragment_it_to_a_standstill),
