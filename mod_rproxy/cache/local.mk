@@ -9,7 +9,7 @@ librpcore_la_SOURCES += %D%/store.h %D%/store_local.h %D%/store_local.c %D%/stor
 	%D%/store_local_past.c %D%/store_local_tags.c %D%/store_local_scan.c %D%/store_local_value.c %D%/frequency.h %D%/frequency.c
 
 check_PROGRAMS += t/unit/test_store_local t/unit/test_store_local_prepare t/unit/test_store_local_crash \
-	t/unit/test_store_local_publish t/unit/test_store_local_purge
+	t/unit/test_store_local_publish t/unit/test_store_local_purge t/unit/test_store_local_storm
 t_unit_test_store_local_SOURCES = t/unit/test_store_local.c t/unit/store_local_util.h
 t_unit_test_store_local_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_publish_SOURCES = t/unit/test_store_local_publish.c t/unit/store_local_util.h
@@ -17,6 +17,9 @@ t_unit_test_store_local_publish_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_purge_SOURCES = t/unit/test_store_local_purge.c t/unit/store_local_util.h \
 	t/unit/store_local_tags.h
 t_unit_test_store_local_purge_LDADD = $(UNIT_LDADD)
+t_unit_test_store_local_storm_SOURCES = t/unit/test_store_local_storm.c t/unit/store_local_util.h \
+	t/unit/store_local_tags.h
+t_unit_test_store_local_storm_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_prepare_SOURCES = t/unit/test_store_local_prepare.c t/unit/store_local_util.h
 t_unit_test_store_local_prepare_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_crash_SOURCES = t/unit/test_store_local_crash.c t/unit/store_local_util.h

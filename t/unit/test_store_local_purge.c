@@ -328,7 +328,8 @@ static void an_update_from_before_a_purge_does_not_bring_back_what_was_purged(vo
         purge(b->s, kind, 1);
         put.name = (rp_str_t){put.record.ptr, 1};
         assert_int_equal(b->s->ops->update(&e, &put), APR_SUCCESS);
-        assert_int_equal(found(b->s, 0), kind == RP_PURGE_TAG || kind == RP_PURGE_PREFIX ? 1 : 2); /* no such tag, name */
+        /* It has neither that tag nor that name any more. */
+        assert_int_equal(found(b->s, 0), kind == RP_PURGE_TAG || kind == RP_PURGE_PREFIX ? 1 : 2);
         assert_int_equal(store(b->s, 0, 100, put.since), APR_SUCCESS);
         assert_int_equal(b->s->ops->get(b->s, key, b->pool, &e), APR_SUCCESS);
         purge(b->s, kind, 0);
