@@ -10,6 +10,7 @@
 #include "store_local_tags.h"
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -353,6 +354,7 @@ static pid_t spawn(box_t *b, unsigned seed)
 
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody is left when the test fails */
         live(b, seed);
     }
     return pid;
