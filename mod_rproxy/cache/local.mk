@@ -3,6 +3,10 @@ mod_rproxy_la_SOURCES += %D%/cache.h %D%/serve.c %D%/lookup.h %D%/lookup.c %D%/a
 mod_rproxy_la_SOURCES += %D%/policy.h %D%/policy.c %D%/key.c
 mod_rproxy_la_SOURCES += %D%/ranges.h %D%/ranges.c %D%/partial.h %D%/partial.c
 librpcore_la_SOURCES += %D%/record.h %D%/record.c
+librpcore_la_SOURCES += %D%/flight.h %D%/flight_table.h %D%/flight.c %D%/bell.c
+check_PROGRAMS += t/unit/test_flight
+t_unit_test_flight_SOURCES = t/unit/test_flight.c
+t_unit_test_flight_LDADD = $(UNIT_LDADD)
 librpcore_la_SOURCES += %D%/store.h %D%/store_local.h %D%/store_local.c %D%/store_local_prepare.c \
 	%D%/store_local_state.c %D%/store_local_read.c %D%/store_local_write.c %D%/store_local_remove.c \
 	%D%/store_local_room.c %D%/store_local_queue.c %D%/store_local_run.c %D%/store_local_purge.c \
