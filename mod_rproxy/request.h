@@ -30,7 +30,9 @@ typedef struct rp_response_t {
 /** Sees each piece of a response's body on its way to the client, and its end. */
 typedef struct rp_tee_t {
     void (*data)(void *ctx, const char *buf, apr_size_t len);
+    void (*pause)(void *ctx);             /* the backend makes a pause: others may want what there is */
     void (*end)(void *ctx, int complete); /* before the client gets the end */
+    int (*wants_rest)(void *ctx);         /* the client went away: is the rest to be fetched all the same? */
     void *ctx;
 } rp_tee_t;
 
@@ -61,6 +63,7 @@ typedef struct rp_request_t {
     int is_part;               /* of another response (a subrequest, an error document): whole, and without conditions */
     const char *upgrade;       /* the protocols that the client would switch to, or NULL */
     int wants_trailers;        /* the client can take trailers */
+    int detached;              /* there is no client, or none any more: the response is for the cache alone */
 
     rp_conn_t *conn;           /* of the exchange in progress */
     rp_response_t response;

@@ -45,7 +45,7 @@ void rp_drop_conn(rp_request_t *rq)
 
 int rp_client_fd(const rp_request_t *rq)
 {
-    apr_socket_t *socket = rq->r->connection->master ? NULL : ap_get_conn_socket(rq->r->connection);
+    apr_socket_t *socket = rq->detached || rq->r->connection->master ? NULL : ap_get_conn_socket(rq->r->connection);
     apr_os_sock_t fd;
 
     return socket && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;

@@ -31,14 +31,14 @@ static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadlin
         apr_time_t until = deadline;
         apr_status_t rv;
 
-        if (c->master && until > rp_now() + STREAM_CHECK) {
+        if (c->master && !rq->detached && until > rp_now() + STREAM_CHECK) {
             until = rp_now() + STREAM_CHECK;
         }
         rv = rp_wait_any(waitees, 2, until);
         if (rv == APR_SUCCESS && waitees[0].got) {
             return APR_SUCCESS;
         }
-        if (waitees[1].got || c->aborted || (c->master && c->master->aborted)) {
+        if (!rq->detached && (waitees[1].got || c->aborted || (c->master && c->master->aborted))) {
             c->aborted = 1;
             return APR_ECONNABORTED;
         }
@@ -174,7 +174,7 @@ static void pass_interim(rp_request_t *rq)
     apr_table_t *fields = r->headers_out;
 
     /* Expectations are answered by httpd's input filter once the body is wanted. */
-    if (rq->response.status == HTTP_CONTINUE || !rp_hop_strip(rq->response.fields)) {
+    if (rq->detached || rq->response.status == HTTP_CONTINUE || !rp_hop_strip(rq->response.fields)) {
         return;
     }
     r->headers_out = rq->response.fields;

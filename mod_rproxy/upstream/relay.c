@@ -84,8 +84,13 @@ static piece_e next_piece(relay_t *relay, rp_str_t *data)
 
 static apr_status_t pass(relay_t *relay)
 {
-    apr_status_t rv = ap_pass_brigade(relay->rq->r->output_filters, relay->bb);
+    apr_status_t rv;
 
+    if (relay->rq->detached) {
+        apr_brigade_cleanup(relay->bb);
+        return APR_SUCCESS;
+    }
+    rv = ap_pass_brigade(relay->rq->r->output_filters, relay->bb);
     apr_brigade_cleanup(relay->bb);
     return relay->rq->r->connection->aborted ? APR_ECONNABORTED : rv;
 }
@@ -107,6 +112,9 @@ static apr_status_t fetch(relay_t *relay, int *client_failed)
     if (!APR_STATUS_IS_TIMEUP(rv) || !relay->unflushed) {
         *client_failed = APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
         return rv;
+    }
+    if (relay->tee && relay->tee->pause) {
+        relay->tee->pause(relay->tee->ctx);
     }
     rv = flush(relay);
     if (rv != APR_SUCCESS) {
@@ -167,7 +175,7 @@ static int finish(relay_t *relay)
     if (relay->tee) {
         relay->tee->end(relay->tee->ctx, 1);
     }
-    if (rq->r->trailers_out && !apr_is_empty_table(rq->r->trailers_out)) {
+    if (!rq->detached && rq->r->trailers_out && !apr_is_empty_table(rq->r->trailers_out)) {
         /* Seeing the whole body at once, httpd would give it a Content-Length, which leaves no place for trailers. */
         flush(relay);
     }
@@ -178,17 +186,34 @@ static int finish(relay_t *relay)
 }
 
 /* A close-delimited response to an HTTP/1.0 client has no other sign of breaking off than a reset. */
-static void reset_client(relay_t *relay)
+static void reset_client(rp_request_t *rq, apr_bucket_brigade *bb)
 {
-    request_rec *r = relay->rq->r;
+    request_rec *r = rq->r;
     struct linger reset = { 1, 0 };
-    int fd = rp_client_fd(relay->rq);
+    int fd = rp_client_fd(rq);
 
-    if ((r->proto_num < HTTP_VERSION(1, 1) || (r->sent_bodyct && !r->chunked)) && !apr_table_get(r->headers_out, "Content-Length") && fd >= 0) {
-        flush(relay);
+    if ((r->proto_num < HTTP_VERSION(1, 1) || (r->sent_bodyct && !r->chunked))
+        && !apr_table_get(r->headers_out, "Content-Length") && fd >= 0) {
+        APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(r->connection->bucket_alloc));
+        ap_pass_brigade(r->output_filters, bb);
+        apr_brigade_cleanup(bb);
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         r->connection->aborted = 1;
     }
+}
+
+void rp_break_off(rp_request_t *rq, apr_bucket_brigade *bb)
+{
+    request_rec *r = rq->r;
+    apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
+
+    /* Closing is left to httpd's filters: said before the head is out, it would take away the chunking that shows the break. */
+    reset_client(rq, bb);
+    /* 502 is the one status by which httpd's filters know that the end is missing. */
+    APR_BRIGADE_INSERT_TAIL(bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, ba));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(ba));
+    ap_pass_brigade(r->output_filters, bb);
+    apr_brigade_cleanup(bb);
 }
 
 /* The backend failed in mid-body: the client must see that the response is not whole. */
@@ -196,7 +221,6 @@ static int broken(relay_t *relay, apr_status_t rv)
 {
     rp_request_t *rq = relay->rq;
     request_rec *r = rq->r;
-    apr_bucket_alloc_t *ba = r->connection->bucket_alloc;
     char text[120];
 
     if (relay->tee) {
@@ -214,15 +238,28 @@ static int broken(relay_t *relay, apr_status_t rv)
                        : apr_pstrdup(r->pool, apr_strerror(rv, text, sizeof(text))));
     }
     rp_fail(rq);
-    /* Closing is left to httpd's filters: said before the head is out, it would take away the chunking that shows the break. */
-    reset_client(relay);
-    /* 502 is the one status by which httpd's filters know that the end is missing. */
-    APR_BRIGADE_INSERT_TAIL(relay->bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, ba));
-    APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_eos_create(ba));
-    pass(relay);
+    if (!rq->detached) {
+        rp_break_off(rq, relay->bb);
+    }
     /* Not before: the buckets lie in its buffer. */
     rp_drop_conn(rq);
     return OK;
+}
+
+/* Whoever started it is gone, but what has been fetched is worth having for others. */
+static int goes_on_without_client(relay_t *relay)
+{
+    rp_request_t *rq = relay->rq;
+
+    if (!relay->tee || !relay->tee->wants_rest || !relay->tee->wants_rest(relay->tee->ctx)) {
+        return 0;
+    }
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0412) "the client went away in the middle of the body; the "
+                  "rest is fetched for the cache");
+    rq->detached = 1;
+    rq->r->connection->aborted = 1;
+    rq->r->connection->keepalive = AP_CONN_CLOSE;
+    return 1;
 }
 
 static int client_gone(relay_t *relay)
@@ -288,7 +325,9 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
     if (rq->response.framing.body == RP_BODY_CHUNKED) {
         relay.chunked = apr_palloc(rq->r->pool, sizeof(*relay.chunked));
         rp_chunked_init(relay.chunked);
-        rp_trailers_expect(rq);
+        if (!rq->detached) {
+            rp_trailers_expect(rq);
+        }
     }
     if (pass_stored(&relay, rq->response.ahead, &client_failed) != APR_SUCCESS) {
         return client_failed ? client_gone(&relay) : broken(&relay, APR_EGENERAL);
@@ -310,11 +349,14 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
             continue;
         }
         /* The buffer is about to be overwritten, and the buckets point into it. */
-        if (!APR_BRIGADE_EMPTY(relay.bb) && pass(&relay) != APR_SUCCESS) {
+        if (!APR_BRIGADE_EMPTY(relay.bb) && pass(&relay) != APR_SUCCESS && !goes_on_without_client(&relay)) {
             return client_gone(&relay);
         }
         rv = fetch(&relay, &client_failed);
         if (client_failed) {
+            if (goes_on_without_client(&relay)) {
+                continue;
+            }
             return client_gone(&relay);
         }
         if (APR_STATUS_IS_EOF(rv) && rq->response.framing.body == RP_BODY_UNTIL_CLOSE) {

@@ -72,6 +72,9 @@ void rp_map_response(rp_request_t *rq);
  */
 int rp_relay(rp_request_t *rq, const rp_tee_t *tee);
 
+/** Pass bb on and let the client see that the response, whose head is out or on its way, is not whole. */
+void rp_break_off(rp_request_t *rq, apr_bucket_brigade *bb);
+
 /** Read and forget the response's body (of a 304: none) and park the connection. */
 void rp_finish_exchange(rp_request_t *rq);
 
