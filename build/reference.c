@@ -33,6 +33,11 @@ static const rp_option_t member_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t collapse_options[] = {
+#include "config/collapse_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t timeout_options[] = {
 #include "config/timeout_options.def"
     RP_OPTIONS_END
@@ -59,6 +64,7 @@ static const struct {
 } tables[] = {
     { "RProxyMember", member_options },
     { "RProxyTimeout", timeout_options },
+    { "RProxyCacheCollapse", collapse_options },
     { "RProxyCacheLocal", local_options },
     { "RProxyCacheRule", rule_options },
     { "RProxyCacheKey", key_options },

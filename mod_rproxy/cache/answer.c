@@ -87,6 +87,27 @@ static int send_brigade(rp_request_t *rq, const rp_entry_t *entry, uint64_t from
     return OK;
 }
 
+/* Status and fields of what is stored. */
+static void respond_stored(rp_request_t *rq, const rp_lookup_t *lookup, rp_secs_t age)
+{
+    rq->response.status = lookup->record.status;
+    rq->response.reason = lookup->record.reason;
+    rq->response.fields = lookup->record.fields;
+    rq->r->proxyreq = PROXYREQ_REVERSE;
+    rp_respond(rq);
+    apr_table_setn(rq->r->headers_out, "Age", apr_off_t_toa(rq->r->pool, (apr_off_t)age));
+}
+
+static void apply_coding(rp_request_t *rq, int coding)
+{
+    if (coding >= 0) {
+        rp_encode_apply(rq->r, &rq->dconf->compress, (rp_coding_e)coding);
+    }
+    if (coding <= RP_CODING_IDENTITY && rq->r->status == HTTP_OK) {
+        apr_table_setn(rq->r->headers_out, "Accept-Ranges", "bytes");
+    }
+}
+
 int rp_answer_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_secs_t age)
 {
     request_rec *r = rq->r;
@@ -97,12 +118,7 @@ int rp_answer_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_secs_t age)
     int coding;
 
     rp_cut_read(rq, &lookup->record, entry->body_len, &cut);
-    rq->response.status = lookup->record.status;
-    rq->response.reason = lookup->record.reason;
-    rq->response.fields = lookup->record.fields;
-    r->proxyreq = PROXYREQ_REVERSE;
-    rp_respond(rq);
-    apr_table_setn(r->headers_out, "Age", apr_off_t_toa(r->pool, (apr_off_t)age));
+    respond_stored(rq, lookup, age);
     if (cut.complete != RP_LENGTH_UNKNOWN && !apr_table_get(r->headers_out, "Content-Length")) {
         ap_set_content_length(r, (apr_off_t)cut.complete);
     }
@@ -112,12 +128,7 @@ int rp_answer_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_secs_t age)
     if (cut.what == RP_RANGE_UNSATISFIABLE && r->status == HTTP_OK) {
         return rp_cut_refuse(r, &cut);
     }
-    if (coding >= 0) {
-        rp_encode_apply(r, &rq->dconf->compress, (rp_coding_e)coding);
-    }
-    if (coding <= RP_CODING_IDENTITY && r->status == HTTP_OK) {
-        apr_table_setn(r->headers_out, "Accept-Ranges", "bytes");
-    }
+    apply_coding(rq, coding);
     if (r->status == HTTP_NOT_MODIFIED || r->header_only) {
         return send_brigade(rq, entry, 0, 0);
     }
@@ -130,6 +141,29 @@ int rp_answer_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_secs_t age)
         rp_cut_prepare(r);
     }
     return send_brigade(rq, entry, from, len);
+}
+
+int rp_answer_followed_head(rp_request_t *rq, rp_lookup_t *lookup, rp_secs_t age)
+{
+    request_rec *r = rq->r;
+    const char *said = apr_table_get(lookup->record.fields, "Content-Length");
+    uint64_t length;
+    int known = said && rp_parse_uint((rp_str_t){ said, strlen(said) }, INT64_MAX, &length);
+    int coding;
+
+    respond_stored(rq, lookup, age);
+    if (known) {
+        r->clength = (apr_off_t)length;
+    }
+    coding = plan_coding(rq, known ? (apr_off_t)length : -1);
+    evaluate_conditions(rq, coding);
+    apply_coding(rq, coding);
+    return r->status != HTTP_NOT_MODIFIED && !r->header_only;
+}
+
+int rp_answer_empty(rp_request_t *rq)
+{
+    return send_brigade(rq, NULL, 0, 0);
 }
 
 int rp_answer_fetched(rp_request_t *rq, const rp_tee_t *tee, int evaluate)

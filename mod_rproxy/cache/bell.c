@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -128,6 +129,19 @@ apr_status_t rp_bell_create(rp_flights_t *f, apr_pool_t *p, rp_bell_t **out)
     return APR_SUCCESS;
 }
 
+/* Signals are for the server's own threads: some of httpd's handlers end the process where they run. */
+static int start(rp_bell_t *bell)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&bell->thread, NULL, run, bell);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 static apr_status_t enlist(rp_bell_t *bell, waiter_t *w)
 {
     int rc = 0;
@@ -137,7 +151,7 @@ static apr_status_t enlist(rp_bell_t *bell, waiter_t *w)
         rc = ECANCELED;
     }
     else if (!bell->running) {
-        rc = pthread_create(&bell->thread, NULL, run, bell);
+        rc = start(bell);
         bell->running = !rc;
     }
     if (!rc) {

@@ -76,7 +76,8 @@ static int is_lost(const rp_flight_slot_t *slot, apr_time_t now, apr_interval_ti
 {
     int pid = LOAD(slot->pid);
 
-    if (now - LOAD(slot->alive) > stall) {
+    /* Once its response can be followed it has deadlines of its own. */
+    if (LOAD(slot->phase) == RP_FLIGHT_ASKED && now - LOAD(slot->alive) > stall) {
         return 1;
     }
     return pid != getpid() && rp_local_start_time(pid) != LOAD(slot->start);
@@ -112,6 +113,7 @@ static void take(rp_flights_t *f, rp_flight_slot_t *slot, const unsigned char ke
     STORE(slot->object, 0);
     STORE(slot->published, 0);
     STORE(slot->status, 0);
+    STORE(slot->followers, 0);
     STORE(slot->phase, RP_FLIGHT_ASKED);
     STORE(slot->token, __atomic_fetch_add(&f->next, 1, __ATOMIC_SEQ_CST));
     /* Those who waited for the one before it learn that it is gone. */
@@ -239,6 +241,22 @@ void rp_flight_news(rp_flights_t *f, const rp_flight_t *flight, rp_flight_news_t
     if (LOAD(slot->token) != flight->token) {
         news->phase = RP_FLIGHT_LEFT;
     }
+}
+
+void rp_flight_follow(rp_flights_t *f, const rp_flight_t *flight, int step)
+{
+    rp_flight_slot_t *slot = rp_flight_slot(f, flight);
+
+    if (LOAD(slot->token) == flight->token) {
+        __atomic_fetch_add(&slot->followers, (unsigned)step, __ATOMIC_SEQ_CST);
+    }
+}
+
+int rp_flight_is_followed(rp_flights_t *f, const rp_flight_t *flight)
+{
+    const rp_flight_slot_t *slot = rp_flight_slot(f, flight);
+
+    return LOAD(slot->waiting) || LOAD(slot->followers);
 }
 
 int rp_flight_is_lost(rp_flights_t *f, const rp_flight_t *flight, apr_time_t now, apr_interval_time_t stall)

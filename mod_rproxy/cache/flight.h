@@ -50,8 +50,8 @@ apr_size_t rp_flights_size(void);
 apr_status_t rp_flights_init(void *mem, rp_flights_t **flights);
 
 /**
- * Take part in the fetch for a key: as the fetcher when nobody else is, or when the fetcher is dead or has been silent
- * for longer than stall.
+ * Take part in the fetch for a key: as the fetcher when nobody else is, or when the fetcher is dead, or still has
+ * no response after stall.
  * @param now  rp_now(), here and below
  */
 rp_flight_role_e rp_flight_join(rp_flights_t *f, const unsigned char key[RP_KEY_LEN], apr_time_t now,
@@ -66,7 +66,11 @@ void rp_flight_end(rp_flights_t *f, rp_flight_t *flight, rp_flight_phase_e phase
 /** What has become of it; when its slot has been taken by another one, RP_FLIGHT_LEFT. */
 void rp_flight_news(rp_flights_t *f, const rp_flight_t *flight, rp_flight_news_t *news);
 
-/** Is its fetcher dead, or silent for longer than stall? */
+/** Begin (1) or end (-1) to read what a flight writes; a fetcher whose client goes away may ask whether anybody does. */
+void rp_flight_follow(rp_flights_t *f, const rp_flight_t *flight, int step);
+int rp_flight_is_followed(rp_flights_t *f, const rp_flight_t *flight);
+
+/** Is its fetcher dead, or without a response for longer than stall? */
 int rp_flight_is_lost(rp_flights_t *f, const rp_flight_t *flight, apr_time_t now, apr_interval_time_t stall);
 
 /**

@@ -24,7 +24,7 @@ typedef struct rp_flight_slot_t {
     unsigned phase;
     unsigned version;
     unsigned waiting; /* a hint: more than 0 when somebody may want to know */
-    unsigned unused;
+    unsigned followers; /* a hint: those who read what it writes */
 } rp_flight_slot_t;
 
 typedef struct rp_flight_set_t {

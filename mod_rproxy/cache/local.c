@@ -11,7 +11,9 @@
 #include <mod_watchdog.h>
 #include <unixd.h>
 
+#include "cache/background.h"
 #include "cache/cache.h"
+#include "cache/collapse.h"
 #include "cache/fetch.h"
 #include "cache/local.h"
 #include "log.h"
@@ -111,6 +113,7 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     running = conf;
     parent = getpid();
     start_housekeeping(pconf, main_server);
+    rp_collapse_prepare(pconf, main_server);
     apr_pool_cleanup_register(pconf, conf, seal, apr_pool_cleanup_null);
 }
 
@@ -139,4 +142,6 @@ void rp_cache_child_init(apr_pool_t *p, server_rec *main_server)
         return;
     }
     apr_pool_pre_cleanup_register(p, NULL, forget);
+    rp_collapse_child_init(p, main_server);
+    rp_background_child_init(p, main_server);
 }

@@ -4,6 +4,7 @@
 #ifndef RP_LOOKUP_H
 #define RP_LOOKUP_H
 
+#include "cache/flight.h"
 #include "cache/record.h"
 #include "cache/store.h"
 #include "request.h"
@@ -26,6 +27,7 @@ typedef struct rp_lookup_t {
     const char *vary;               /* names known for this URL, or NULL */
     int joined;                     /* the part found became the whole with what came in, ... */
     rp_splice_t splice;             /* ... in this way */
+    rp_flight_t flight;             /* when this request fetches for others, too */
 } rp_lookup_t;
 
 /**

@@ -7,6 +7,7 @@
 #include <apr_date.h>
 #include <apr_strings.h>
 
+#include "cache/collapse.h"
 #include "cache/save.h"
 #include "log.h"
 
@@ -32,7 +33,8 @@ static apr_time_t expiry(const rp_request_t *rq, const rp_response_facts_t *fact
     rp_secs_t beyond = validator ? keep : KEEP_WITHOUT;
 
     fresh = fresh < 0 ? 0 : fresh > FOREVER ? FOREVER : fresh;
-    beyond = longer(beyond, longer(facts->cc.stale_while_revalidate, facts->cc.stale_if_error));
+    beyond = longer(beyond, rp_stale_while_revalidate(&facts->cc, rq->policy.stale_while_revalidate));
+    beyond = longer(beyond, rp_stale_if_error(&facts->cc, rq->policy.stale_if_error));
     return apr_time_from_sec(record->response_time + fresh + beyond);
 }
 
@@ -74,22 +76,6 @@ static void read_facts(rp_request_t *rq, int status, const apr_table_t *fields, 
                       apr_time_sec(response->request_time), apr_time_sec(response->time));
 }
 
-static void tee_data(void *ctx, const char *buf, apr_size_t len)
-{
-    rp_save_t *save = ctx;
-
-    if (save->dropped) {
-        return;
-    }
-    if (len > save->left) {
-        save->dropped = 1;
-        save->store->ops->abort(save->writer);
-        return;
-    }
-    save->left -= len;
-    save->store->ops->write(save->writer, buf, len);
-}
-
 /* What the store gets: the encoded record, and of it the text of the key as its name. */
 static rp_put_t put_of(apr_pool_t *p, const rp_record_t *record, apr_time_t expires, uint64_t since)
 {
@@ -118,24 +104,103 @@ static void store_vary(apr_pool_t *p, rp_store_t *store, const rp_record_t *reco
     }
 }
 
-static void tee_end(void *ctx, int complete)
+/* Let those who wait read what there is: what the store has written anyway, or all of it. */
+static void publish(rp_save_t *save, int all)
+{
+    const rp_store_ops_t *ops = save->store->ops;
+    uint64_t published;
+
+    if (!save->lookup->flight.token || save->dropped) {
+        return;
+    }
+    if (all || !ops->object(save->writer)) {
+        if (!save->put.record.ptr) {
+            save->put = put_of(save->rq->r->pool, &save->record, save->expires, save->since);
+        }
+        ops->publish(save->writer, &save->put);
+    }
+    published = ops->published(save->writer);
+    if (ops->object(save->writer) && (published != save->told || !save->is_told)) {
+        save->told = published;
+        save->is_told = 1;
+        rp_collapse_readable(save->lookup, ops->object(save->writer), published);
+    }
+}
+
+static void tee_data(void *ctx, const char *buf, apr_size_t len)
 {
     rp_save_t *save = ctx;
-    rp_put_t put;
 
     if (save->dropped) {
         return;
     }
-    if (!complete || !rp_part_copy(save->found, save->incoming.after_from, save->incoming.after, save->writer,
-                                   save->rq->r->pool)) {
+    if (len > save->left) {
+        save->dropped = 1;
         save->store->ops->abort(save->writer);
+        rp_collapse_remember(save->lookup, 0);
+        rp_collapse_end(save->lookup, RP_FLIGHT_PRIVATE, 0);
         return;
+    }
+    save->left -= len;
+    save->store->ops->write(save->writer, buf, len);
+    save->written += len;
+    if (save->written - save->told >= RP_STORE_CHUNK) {
+        publish(save, 0);
+    }
+}
+
+static void tee_pause(void *ctx)
+{
+    publish(ctx, 1);
+}
+
+/* The client gave up: others may want it, or most of the work is done. */
+static int tee_wants_rest(void *ctx)
+{
+    const rp_save_t *save = ctx;
+    uint64_t share = (uint64_t)RP_OR_DEFAULT(save->rq->dconf->aborted_share, RP_DEFAULT_ABORTED_SHARE);
+
+    if (save->dropped) {
+        return 0;
+    }
+    return rp_collapse_is_followed(save->lookup)
+           || (share <= 100 && save->incoming.len != UINT64_MAX && save->written >= save->incoming.len / 100 * share);
+}
+
+static int store_whole(rp_save_t *save)
+{
+    rp_put_t put;
+
+    if (!rp_part_copy(save->found, save->incoming.after_from, save->incoming.after, save->writer, save->rq->r->pool)) {
+        save->store->ops->abort(save->writer);
+        return 0;
     }
     if (*save->record.vary) {
         store_vary(save->rq->r->pool, save->store, &save->record, save->expires, save->since);
     }
     put = put_of(save->rq->r->pool, &save->record, save->expires, save->since);
-    save->store->ops->commit(save->writer, &put);
+    return save->store->ops->commit(save->writer, &put) == APR_SUCCESS;
+}
+
+static void tee_end(void *ctx, int complete)
+{
+    rp_save_t *save = ctx;
+
+    if (save->dropped) {
+        return;
+    }
+    if (!complete) {
+        save->store->ops->abort(save->writer);
+        rp_collapse_end(save->lookup, RP_FLIGHT_LEFT, 0);
+        return;
+    }
+    if (!store_whole(save)) {
+        rp_collapse_end(save->lookup, RP_FLIGHT_PRIVATE, 0);
+        return;
+    }
+    /* What must be asked about each time anyway is not worth waiting for. */
+    rp_collapse_remember(save->lookup, save->record.lifetime > save->record.initial_age);
+    rp_collapse_end(save->lookup, RP_FLIGHT_STORED, 0);
 }
 
 /* Fields that Cache-Control keeps from other clients (private="…") or from reuse without asking (no-cache="…") are left
@@ -211,7 +276,7 @@ static int answers_get(rp_request_t *rq, const rp_response_facts_t *facts)
     return key && !strcmp(key, rp_cache_key(rq));
 }
 
-const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save)
+const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save)
 {
     const rp_response_t *response = &rq->response;
     rp_store_rules_t rules = store_rules(rq);
@@ -235,6 +300,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     }
     save->rq = rq;
     save->store = lookup->store;
+    save->lookup = lookup;
     save->found = &lookup->entry;
     save->record.kind = in->kind;
     save->record.status = in->status;
@@ -262,7 +328,9 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const
     }
     rp_policy_strip(rq, response->fields);
     save->tee.data = tee_data;
+    save->tee.pause = tee_pause;
     save->tee.end = tee_end;
+    save->tee.wants_rest = tee_wants_rest;
     save->tee.ctx = save;
     return &save->tee;
 }

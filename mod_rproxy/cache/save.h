@@ -11,6 +11,7 @@
 typedef struct rp_save_t {
     rp_request_t *rq;
     rp_store_t *store;
+    rp_lookup_t *lookup;      /* whose flight, if any, hears of it */
     rp_store_writer_t *writer;
     rp_record_t record;
     const rp_entry_t *found;  /* what incoming.before and .after are of */
@@ -20,14 +21,19 @@ typedef struct rp_save_t {
     uint64_t left;        /* bytes of body that it may still have */
     int dropped;          /* it had more */
     uint64_t since;
+    uint64_t written;     /* bytes that came in */
+    uint64_t told;        /* bytes that those who wait know of */
+    int is_told;
+    rp_put_t put;         /* for them; made when first needed */
     rp_tee_t tee;
 } rp_save_t;
 
 /**
  * May rq->response, to a GET or a POST, be stored under the request's URL?  Then begin to.
+ * @param lookup  stays where it is until the tee has seen the end
  * @return the tee for rp_relay(), or NULL when it is not stored
  */
-const rp_tee_t *rp_save_begin(rp_request_t *rq, const rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save);
+const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save);
 
 /**
  * A 304 has confirmed the entry: freshen its fields, and its lifetime (RFC 9111 §4.3.4), in lookup->record and in the store.

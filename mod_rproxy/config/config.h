@@ -161,6 +161,12 @@ typedef struct rp_dir_conf_t {
     const char *const *cache_targets; /* RProxyCacheTargets; NULL when unset: ask rp_cache_targets() */
     rp_rules_t *cache_rules; /* NULL: none */
     rp_key_conf_t cache_key;
+    struct {
+        int on;
+        apr_interval_time_t wait;
+        apr_interval_time_t stall;
+    } collapse;
+    int aborted_share; /* percent of a body that must be there for its rest to be fetched without a client; 101: never */
     rp_encode_conf_t compress;
 } rp_dir_conf_t;
 
@@ -170,6 +176,9 @@ typedef struct rp_dir_conf_t {
 #define RP_DEFAULT_CONNECT_TIMEOUT apr_time_from_sec(5)
 #define RP_DEFAULT_FIRST_BYTE_TIMEOUT apr_time_from_sec(60)
 #define RP_DEFAULT_IDLE_TIMEOUT apr_time_from_sec(60)
+#define RP_DEFAULT_COLLAPSE_WAIT apr_time_from_sec(15)
+#define RP_DEFAULT_COLLAPSE_STALL apr_time_from_sec(5)
+#define RP_DEFAULT_ABORTED_SHARE 50
 
 #define RP_OR_DEFAULT(value, dflt) ((value) == RP_UNSET ? (dflt) : (value))
 
@@ -192,6 +201,8 @@ extern const command_rec rp_directives[];
 
 void *rp_create_dir_conf(apr_pool_t *p, char *dir);
 void *rp_merge_dir_conf(apr_pool_t *p, void *base, void *add);
+/** A copy in p that outlives the request for which conf was merged. */
+rp_dir_conf_t *rp_dir_conf_copy(apr_pool_t *p, const rp_dir_conf_t *conf);
 void *rp_create_server_conf(apr_pool_t *p, server_rec *s);
 void *rp_merge_server_conf(apr_pool_t *p, void *base, void *add);
 

@@ -27,6 +27,7 @@ void *rp_create_dir_conf(apr_pool_t *p, char *dir)
     conf->heuristic_percent = RP_UNSET;
     conf->heuristic_max = RP_UNSET;
     rp_key_conf_init(conf);
+    rp_collapse_conf_init(conf);
     rp_compress_init(conf);
     return conf;
 }
@@ -55,8 +56,18 @@ void *rp_merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     merged->cache_targets = add->cache_targets ? add->cache_targets : base->cache_targets;
     rp_rules_merge(p, merged, base, add);
     rp_key_conf_merge(merged, base, add);
+    rp_collapse_conf_merge(merged, base, add);
     rp_compress_merge(merged, base, add);
     return merged;
+}
+
+rp_dir_conf_t *rp_dir_conf_copy(apr_pool_t *p, const rp_dir_conf_t *conf)
+{
+    rp_dir_conf_t *copy = apr_pmemdup(p, conf, sizeof(*conf));
+
+    /* All else that it points to was there before the request. */
+    copy->cache_rules = rp_rules_copy(p, conf->cache_rules);
+    return copy;
 }
 
 const char *rp_cmd_preserve_host(cmd_parms *cmd, void *dir, int on)

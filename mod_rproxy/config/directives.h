@@ -41,6 +41,7 @@ const char *rp_cmd_cache_status(cmd_parms *cmd, void *dir, const char *what);
 const char *rp_cmd_heuristic(cmd_parms *cmd, void *dir, const char *part, const char *max);
 const char *rp_cmd_cache_rule(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 void rp_rules_merge(apr_pool_t *p, rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
+rp_rules_t *rp_rules_copy(apr_pool_t *p, const rp_rules_t *rules);
 extern const rp_option_t rp_rule_options[];
 
 /* key_conf.c */
@@ -62,6 +63,13 @@ const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr);
 
 /** Nonzero inside of <If>, <ElseIf> or <Else>, which the quick handler does not know. */
 int rp_is_in_if(const cmd_parms *cmd);
+
+/* collapse_conf.c */
+const char *rp_cmd_cache_collapse(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+const char *rp_cmd_cache_aborted(cmd_parms *cmd, void *dir, const char *share);
+void rp_collapse_conf_init(rp_dir_conf_t *conf);
+void rp_collapse_conf_merge(rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
+extern const rp_option_t rp_collapse_options[];
 
 /* compress_conf.c */
 const char *rp_cmd_compress(cmd_parms *cmd, void *dir, int argc, char *const argv[]);

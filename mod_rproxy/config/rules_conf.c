@@ -318,6 +318,16 @@ const char *rp_cmd_cache_rule(cmd_parms *cmd, void *dir, int argc, char *const a
     return NULL;
 }
 
+rp_rules_t *rp_rules_copy(apr_pool_t *p, const rp_rules_t *rules)
+{
+    rp_rules_t *copy = rules ? apr_pmemdup(p, rules, sizeof(*rules)) : NULL;
+
+    if (copy) {
+        copy->rules = apr_array_copy(p, rules->rules);
+    }
+    return copy;
+}
+
 void rp_rules_merge(apr_pool_t *p, rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add)
 {
     rp_rules_t *both;

@@ -34,7 +34,7 @@ librpcore_la_SOURCES += %D%/targeted.c
 check_PROGRAMS += t/unit/test_freshness_table
 t_unit_test_freshness_table_SOURCES = t/unit/test_freshness_table.c t/unit/freshness_util.h
 t_unit_test_freshness_table_LDADD = $(UNIT_LDADD)
-librpcore_la_SOURCES += %D%/cache_control.c %D%/date.c %D%/freshness.c %D%/conditional.c %D%/vary.c
+
 librpcore_la_SOURCES += %D%/stale.c
 check_PROGRAMS += t/unit/test_stale
 t_unit_test_stale_SOURCES = t/unit/test_stale.c

@@ -1,0 +1,212 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <signal.h>
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <apr_allocator.h>
+#include <apr_strings.h>
+#include <apr_thread_pool.h>
+
+#include "cache/ask.h"
+#include "cache/background.h"
+#include "cache/collapse.h"
+#include "cache/fetch.h"
+#include "log.h"
+
+APLOG_USE_MODULE(rproxy);
+
+/* Backends that hang hold up so many threads of a child and no more; */
+#define MAX_THREADS 8
+/* what does not find a place behind them is left to the next request for it. */
+#define MAX_WAITING 256
+
+static apr_thread_pool_t *threads;
+
+typedef struct task_t {
+    apr_pool_t *p;
+    rp_request_t *rq;
+    rp_store_t *store;
+    rp_flight_t flight;
+} task_t;
+
+void rp_background_child_init(apr_pool_t *p, server_rec *main_server)
+{
+    apr_pool_t *sub;
+    apr_status_t rv;
+
+    /* Destroyed before the store, whose cleanup is the parent pool's. */
+    apr_pool_create(&sub, p);
+    rv = apr_thread_pool_create(&threads, 0, MAX_THREADS, sub);
+    if (rv != APR_SUCCESS) {
+        threads = NULL;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, main_server, RPLOGNO(0212) "no threads for refreshing in the background: "
+                     "stale responses are revalidated while clients wait");
+    }
+}
+
+/* ------------------------------------------------------------------ a request without a client */
+
+static conn_rec *copy_connection(apr_pool_t *p, const conn_rec *c)
+{
+    conn_rec *copy = apr_pcalloc(p, sizeof(*copy));
+
+    copy->pool = p;
+    copy->base_server = c->base_server;
+    copy->bucket_alloc = apr_bucket_alloc_create(p);
+    copy->client_ip = apr_pstrdup(p, c->client_ip);
+    copy->local_ip = apr_pstrdup(p, c->local_ip);
+    apr_sockaddr_info_copy(&copy->client_addr, c->client_addr, p);
+    apr_sockaddr_info_copy(&copy->local_addr, c->local_addr, p);
+    copy->id = c->id;
+    copy->log_id = apr_pstrdup(p, c->log_id);
+    copy->conn_config = ap_create_conn_config(p);
+    copy->notes = apr_table_make(p, 2);
+    copy->keepalive = AP_CONN_CLOSE;
+    return copy;
+}
+
+static request_rec *copy_httpd_request(apr_pool_t *p, const request_rec *r)
+{
+    request_rec *copy = apr_pcalloc(p, sizeof(*copy));
+
+    copy->pool = p;
+    copy->connection = copy_connection(p, r->connection);
+    copy->server = r->server;
+    copy->per_dir_config = r->server->lookup_defaults;
+    copy->request_config = ap_create_request_config(p);
+    copy->request_time = apr_time_now();
+    copy->log_id = apr_pstrdup(p, r->log_id);
+    copy->the_request = apr_pstrdup(p, r->the_request);
+    copy->method = apr_pstrdup(p, r->method);
+    copy->method_number = r->method_number;
+    copy->protocol = apr_pstrdup(p, r->protocol);
+    copy->proto_num = r->proto_num;
+    copy->hostname = apr_pstrdup(p, r->hostname);
+    copy->uri = apr_pstrdup(p, r->uri);
+    copy->unparsed_uri = apr_pstrdup(p, r->unparsed_uri);
+    copy->args = apr_pstrdup(p, r->args);
+    copy->filename = apr_pstrdup(p, r->filename);
+    copy->handler = r->handler ? apr_pstrdup(p, r->handler) : NULL;
+    copy->user = apr_pstrdup(p, r->user);
+    copy->useragent_ip = copy->connection->client_ip;
+    copy->useragent_addr = copy->connection->client_addr;
+    copy->status = HTTP_OK;
+    copy->headers_in = apr_table_clone(p, r->headers_in);
+    copy->headers_out = apr_table_make(p, 8);
+    copy->err_headers_out = apr_table_make(p, 8);
+    copy->trailers_in = apr_table_make(p, 1);
+    copy->trailers_out = apr_table_make(p, 1);
+    copy->subprocess_env = apr_table_clone(p, r->subprocess_env);
+    copy->notes = apr_table_make(p, 8);
+    copy->allowed_methods = ap_make_method_list(p, 2);
+    return copy;
+}
+
+static rp_request_t *copy_request(apr_pool_t *p, const rp_request_t *rq)
+{
+    rp_request_t *copy = apr_pcalloc(p, sizeof(*copy));
+
+    copy->r = copy_httpd_request(p, rq->r);
+    copy->sconf = rq->sconf;
+    copy->dconf = rp_dir_conf_copy(p, rq->dconf);
+    copy->route = rq->route;
+    copy->name = rq->name;
+    copy->public_scheme = apr_pstrdup(p, rq->public_scheme);
+    copy->public_host = apr_pstrdup(p, rq->public_host);
+    copy->host = apr_pstrdup(p, rq->host);
+    copy->url = apr_pstrdup(p, rq->url);
+    copy->target = apr_pstrdup(p, rq->target);
+    copy->method = apr_pstrdup(p, rq->method);
+    copy->fields = apr_table_clone(p, rq->fields);
+    copy->trusted = rq->trusted;
+    copy->coding = rq->coding;
+    copy->policy.no_collapse = rq->policy.no_collapse;
+    copy->detached = 1;
+    /* The whole of it is wanted. */
+    apr_table_unset(copy->fields, "Range");
+    apr_table_unset(copy->fields, "If-Range");
+    apr_table_unset(copy->r->headers_in, "Range");
+    apr_table_unset(copy->r->headers_in, "If-Range");
+    ap_set_module_config(copy->r->request_config, &rproxy_module, copy);
+    return copy;
+}
+
+/* ------------------------------------------------------------------ tasks */
+
+static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
+{
+    task_t *task = data;
+    rp_lookup_t lookup;
+    rp_decision_t d;
+
+    (void)thread;
+    rp_lookup(task->rq, task->store, &lookup);
+    lookup.flight = task->flight;
+    rp_decide(task->rq, &lookup, &d);
+    if (lookup.found == RP_FOUND && !rp_is_usable(task->rq, &lookup, &d)) {
+        rp_refresh(task->rq, &lookup, &d);
+    }
+    rp_collapse_end(&lookup, RP_FLIGHT_STORED, 0);
+    apr_pool_destroy(task->p);
+    return NULL;
+}
+
+/* A pool that another thread may use and destroy. */
+static apr_pool_t *own_pool(void)
+{
+    apr_allocator_t *allocator;
+    apr_pool_t *p;
+
+    if (apr_allocator_create(&allocator) != APR_SUCCESS) {
+        return NULL;
+    }
+    if (apr_pool_create_ex(&p, NULL, NULL, allocator) != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return NULL;
+    }
+    apr_allocator_owner_set(allocator, p);
+    return p;
+}
+
+static apr_status_t push(task_t *task)
+{
+    sigset_t all, before;
+    apr_status_t rv;
+
+    /* Threads that begin here have signals left to the server's own. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rv = apr_thread_pool_push(threads, run, task, APR_THREAD_TASK_PRIORITY_NORMAL, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rv;
+}
+
+void rp_refresh_later(rp_request_t *rq, rp_lookup_t *lookup)
+{
+    apr_pool_t *p;
+    task_t *task;
+
+    if (!threads || apr_thread_pool_tasks_count(threads) >= MAX_WAITING || rp_fetch_fields(rq) != OK
+        || !rp_collapse_lead(rq, lookup)) {
+        return;
+    }
+    p = own_pool();
+    task = p ? apr_pcalloc(p, sizeof(*task)) : NULL;
+    if (task) {
+        task->p = p;
+        task->rq = copy_request(p, rq);
+        task->store = lookup->store;
+        task->flight = lookup->flight;
+    }
+    if (!task || push(task) != APR_SUCCESS) {
+        rp_collapse_end(lookup, RP_FLIGHT_LEFT, 0);
+        if (p) {
+            apr_pool_destroy(p);
+        }
+    }
+    lookup->flight.token = 0;
+}

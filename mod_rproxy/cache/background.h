@@ -1,0 +1,21 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * Fetches that no client waits for, on a few threads of their own in each child process (stale-while-revalidate,
+ * RFC 5861 §3).  Private to cache/.
+ */
+#ifndef RP_BACKGROUND_H
+#define RP_BACKGROUND_H
+
+#include "cache/lookup.h"
+
+/** In each child, after the store has been opened: its threads end before the store closes. */
+void rp_background_child_init(apr_pool_t *p, server_rec *main_server);
+
+/**
+ * Renew what was found for this request soon, unless somebody on this host does already or too much is waiting to be
+ * done.  Nothing of the request is needed when this returns.
+ */
+void rp_refresh_later(rp_request_t *rq, rp_lookup_t *lookup);
+
+#endif
