@@ -124,7 +124,7 @@ static rp_request_t *copy_request(apr_pool_t *p, const rp_request_t *rq)
     copy->fields = apr_table_clone(p, rq->fields);
     copy->trusted = rq->trusted;
     copy->coding = rq->coding;
-    copy->policy.no_collapse = rq->policy.no_collapse;
+    rp_policy_request(copy);
     copy->detached = 1;
     /* The whole of it is wanted. */
     apr_table_unset(copy->fields, "Range");
