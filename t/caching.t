@@ -40,6 +40,9 @@ RProxyCache on
 <Location /with-cookies>
     RProxyCacheAllow set-cookie
 </Location>
+<Location /anonymous>
+    RProxyCacheAllow anonymous-cookie
+</Location>
 <Location /without-cookies>
     RProxyCacheAllow none
 </Location>
@@ -224,16 +227,25 @@ CONF
         }
         ($response, $count) = $twice->('/with-authorization' . cacheable(), @auth);
         is($count, 1, 'or RProxyCacheAllow authorization');
-        ($response, $count) = $twice->(cacheable('Set-Cookie' => 'a=b'));
-        is($count, 1, 'Set-Cookie with explicit freshness may be shared');
-        is($response->field('Set-Cookie'), 'a=b', 'as it is');
-        ($response, $count) = $twice->(cacheable('Set-Cookie' => 'a=b'), Cookie => 'a=c');
+        my @sets = ('Set-Cookie' => 'a=b');
+        ($response, $count) = $twice->(cacheable(@sets));
+        is($count, 2, 'Set-Cookie, be it on a page with max-age that answers no Cookie');
+        for my $shared (['Cache-Control' => 's-maxage=60'], ['Cache-Control' => 'max-age=60, public'],
+            ['Cache-Control' => 'max-age=60', 'CDN-Cache-Control' => 'max-age=60']) {
+            ($response, $count) = $twice->(fresh_target(@$shared, @sets), Cookie => 'a=c');
+            is($count, 1, "unless @$shared speaks to shared caches");
+            is($response->field('Set-Cookie'), 'a=b', 'and then it is shared as it is');
+            ($response, $count) = $twice->('/without-cookies' . fresh_target(@$shared, @sets));
+            is($count, 2, 'but with RProxyCacheAllow none');
+        }
+        ($response, $count) = $twice->(fresh_target('Cache-Control' => 'max-age=60, no-cache="Set-Cookie"', @sets));
+        is($count, 1, 'a cookie that is kept back does not hinder');
+        is($response->field('Set-Cookie'), undef, 'and is not stored');
+        ($response, $count) = $twice->('/anonymous' . cacheable(@sets));
+        is($count, 1, 'RProxyCacheAllow anonymous-cookie takes explicit freshness for leave');
+        is($response->field('Set-Cookie'), 'a=b', 'with the cookie');
+        ($response, $count) = $twice->('/anonymous' . cacheable(@sets), Cookie => 'a=c');
         is($count, 2, 'not when it answers a Cookie');
-        ($response, $count) = $twice->(fresh_target('Cache-Control' => 's-maxage=60', 'Set-Cookie' => 'a=b'),
-            Cookie => 'a=c');
-        is($count, 1, 'unless it is for shared caches');
-        ($response, $count) = $twice->('/without-cookies' . cacheable('Set-Cookie' => 'a=b'));
-        is($count, 2, 'nor with RProxyCacheAllow none');
         ($response, $count) = $twice->('/with-cookies' . cacheable('Set-Cookie' => 'a=b'), Cookie => 'a=c');
         is($count, 1, 'RProxyCacheAllow set-cookie allows Set-Cookie');
         is($response->field('Set-Cookie'), 'a=b', 'and gives it to everybody');

@@ -182,7 +182,7 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyPass app
     RProxyCache off
     RProxyCompress off
-    RProxyCacheAllow shared-cookie
+    RProxyCacheAllow shared-cookie anonymous-cookie
     RProxyCacheHeuristic off
     RProxyCacheStatus off
     RProxyCacheTargets none

@@ -238,6 +238,21 @@ one_mpm {
 
 one_mpm {
     my $backend = backend(as_asked());
+    my $httpd = httpd(modules => \@modules, config => example('cache-everything', EVERYTHING_DIR => '@ROOT@/cache',
+        EVERYTHING_BACKEND => $backend->url));
+    part 'conf.d/cache-everything.conf keeps pages with cookies for those who bring none' => sub {
+        my @sets = ('Set-Cookie' => 'lang=de', 'Cache-Control' => 'max-age=60');
+        get($httpd, asking('/page', @sets)) for 1 .. 2;
+        is($backend->count, 1, 'a page that sets a cookie is kept');
+        get($httpd, asking('/page', @sets) . '&utm_source=x');
+        is($backend->count, 1, 'also for visitors of a campaign');
+        get($httpd, asking('/basket', @sets), Cookie => 'lang=de') for 1 .. 2;
+        is($backend->count, 3, 'not what answers a cookie');
+    };
+};
+
+one_mpm {
+    my $backend = backend(as_asked());
     my $httpd = httpd(modules => \@modules, config => example('cache-rules', RULES_DIR => '@ROOT@/cache',
         RULES_BACKEND => $backend->url));
     my $asked = sub {

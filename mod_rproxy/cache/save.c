@@ -243,7 +243,8 @@ static rp_store_rules_t store_rules(const rp_request_t *rq)
     return (rp_store_rules_t){
         .allow_authorization = !!(allow & RP_ALLOW_AUTHORIZATION),
         .set_cookie = allow & RP_ALLOW_SET_COOKIE ? RP_COOKIES_ALWAYS
-                    : allow & RP_ALLOW_SHARED_COOKIE ? RP_COOKIES_EXPLICIT : RP_COOKIES_NEVER,
+                    : allow & RP_ALLOW_ANONYMOUS_COOKIE ? RP_COOKIES_ANONYMOUS
+                    : allow & RP_ALLOW_SHARED_COOKIE ? RP_COOKIES_SHARED : RP_COOKIES_NEVER,
     };
 }
 
@@ -349,8 +350,7 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_response_fa
         return;
     }
     record->fields = apr_table_copy(rq->r->pool, fields);
-    if (facts->has_set_cookie && rules.set_cookie != RP_COOKIES_ALWAYS
-        && (rules.set_cookie == RP_COOKIES_NEVER || !rp_cookie_is_shared(facts, had))) {
+    if (facts->has_set_cookie && !rp_may_store_cookie(facts, rules.set_cookie, had)) {
         /* This client gets the cookie that came with the 304; the others get the response without it. */
         apr_table_unset(record->fields, "Set-Cookie");
         apr_table_unset(record->fields, "Set-Cookie2");

@@ -23,6 +23,8 @@ const char *rp_cmd_cache_early(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
+#define ALLOW_WANTED "none, or some of authorization, shared-cookie, anonymous-cookie and set-cookie"
+
 const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const argv[])
 {
     rp_dir_conf_t *conf = dir;
@@ -39,12 +41,14 @@ const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const 
         else if (!strcasecmp(argv[i], "shared-cookie")) {
             conf->cache_allow |= RP_ALLOW_SHARED_COOKIE;
         }
+        else if (!strcasecmp(argv[i], "anonymous-cookie")) {
+            conf->cache_allow |= RP_ALLOW_ANONYMOUS_COOKIE;
+        }
         else if (strcasecmp(argv[i], "none") || argc > 1) {
-            return apr_psprintf(cmd->pool, "RProxyCacheAllow %s: write none, or some of authorization, "
-                                "shared-cookie and set-cookie", argv[i]);
+            return apr_psprintf(cmd->pool, "RProxyCacheAllow %s: write " ALLOW_WANTED, argv[i]);
         }
     }
-    return argc ? NULL : "RProxyCacheAllow: write none, or some of authorization, shared-cookie and set-cookie";
+    return argc ? NULL : "RProxyCacheAllow: write " ALLOW_WANTED;
 }
 
 const char *rp_cmd_ignore_client(cmd_parms *cmd, void *dir, int on)

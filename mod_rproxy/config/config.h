@@ -87,6 +87,7 @@ typedef enum rp_cache_status_e {
 #define RP_ALLOW_AUTHORIZATION 1
 #define RP_ALLOW_SET_COOKIE 2
 #define RP_ALLOW_SHARED_COOKIE 4
+#define RP_ALLOW_ANONYMOUS_COOKIE 8
 #define RP_DEFAULT_ALLOW RP_ALLOW_SHARED_COOKIE
 
 /** Lifetimes by status: an entry of fresh= in RProxyCacheRule. */

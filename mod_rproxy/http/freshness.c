@@ -142,18 +142,35 @@ int rp_has_explicit_freshness(const rp_response_facts_t *facts)
            || facts->expires != RP_NO_TIME;
 }
 
-int rp_cookie_is_shared(const rp_response_facts_t *facts, int had)
+/** Does the response speak to shared caches?  A targeted field's lifetime is meant for nobody else (RFC 9213 §1). */
+static int is_for_shared_caches(const rp_response_facts_t *facts)
 {
-    if (facts->cc.public_ || facts->cc.s_maxage != RP_NO_TIME) {
-        return 1;
-    }
-    /* A cookie that answers a cookie is somebody's session. */
-    return !(had & RP_HAD_COOKIE) && rp_has_explicit_freshness(facts);
+    return facts->cc.public_ || facts->cc.s_maxage != RP_NO_TIME
+           || (facts->targeted && facts->cc.max_age != RP_NO_TIME);
 }
 
-static int may_store_cookie(const rp_response_facts_t *facts, rp_cookies_e allowed, int had)
+static int names_set_cookie(const char *fields)
 {
-    return allowed == RP_COOKIES_ALWAYS || (allowed == RP_COOKIES_EXPLICIT && rp_cookie_is_shared(facts, had));
+    return rp_list_has(fields, "Set-Cookie");
+}
+
+int rp_may_store_cookie(const rp_response_facts_t *facts, rp_cookies_e allowed, int had)
+{
+    if (names_set_cookie(facts->cc.private_fields) || names_set_cookie(facts->cc.no_cache_fields)) {
+        /* What is stored is without it. */
+        return 1;
+    }
+    switch (allowed) {
+    case RP_COOKIES_ALWAYS:
+        return 1;
+    case RP_COOKIES_ANONYMOUS:
+        /* A cookie that answers a cookie is somebody's session. */
+        return is_for_shared_caches(facts) || (!(had & RP_HAD_COOKIE) && rp_has_explicit_freshness(facts));
+    case RP_COOKIES_SHARED:
+        return is_for_shared_caches(facts);
+    default:
+        return 0;
+    }
 }
 
 /** The last condition of RFC 9111 §3: something says that caches may keep it. */
@@ -198,7 +215,7 @@ const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rul
     if ((had & RP_HAD_AUTHORIZATION) && !rules->allow_authorization && !may_share_authorized(cc)) {
         return "authorization";
     }
-    if (facts->has_set_cookie && !may_store_cookie(facts, rules->set_cookie, had)) {
+    if (facts->has_set_cookie && !rp_may_store_cookie(facts, rules->set_cookie, had)) {
         return "set-cookie";
     }
     if (rp_vary_is_star(facts->vary)) {

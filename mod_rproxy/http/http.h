@@ -363,7 +363,8 @@ void rp_response_facts(apr_pool_t *p, rp_response_facts_t *facts, int status, co
 /** Which responses with Set-Cookie are stored; each is given to everybody, cookie included (RFC 9111 §7.3). */
 typedef enum rp_cookies_e {
     RP_COOKIES_NEVER,
-    RP_COOKIES_EXPLICIT, /* those that the backend made for sharing: see rp_not_storable() */
+    RP_COOKIES_SHARED,    /* those that speak to shared caches: public, s-maxage, or a targeted field's max-age */
+    RP_COOKIES_ANONYMOUS, /* and those with explicit freshness that answer a request without a Cookie */
     RP_COOKIES_ALWAYS
 } rp_cookies_e;
 
@@ -390,10 +391,10 @@ const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rul
                             const rp_cc_t *request_cc, int had);
 
 /**
- * Is a response made for being shared although it sets a cookie: public, s-maxage, or, for a request without cookies,
- * any explicit freshness?  One with neither may be fresh by heuristics only, and its cookie is meant for one client.
+ * May a response that has a Set-Cookie be stored, as far as the cookie is concerned?  A cookie that private="Set-Cookie"
+ * or no-cache="Set-Cookie" keep back never hinders: the caller leaves it out (RFC 9111 §5.2.2.4, §5.2.2.7).
  */
-int rp_cookie_is_shared(const rp_response_facts_t *facts, int had);
+int rp_may_store_cookie(const rp_response_facts_t *facts, rp_cookies_e allowed, int had);
 
 /** Does the response say how long it is fresh (s-maxage, max-age, Expires), be it 0? */
 int rp_has_explicit_freshness(const rp_response_facts_t *facts);

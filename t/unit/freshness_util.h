@@ -56,9 +56,10 @@ static apr_table_t *fields_of(const char *text)
 
 static rp_response_facts_t response(int status, const char *fields)
 {
+    static const char *const targets[] = {"CDN-Cache-Control", NULL};
     rp_response_facts_t facts;
     memset(&facts, 0xa5, sizeof(facts));
-    rp_response_facts(pool, &facts, status, fields_of(fields), NULL, NOW, NOW);
+    rp_response_facts(pool, &facts, status, fields_of(fields), targets, NOW, NOW);
     return facts;
 }
 
