@@ -50,6 +50,17 @@ sub respond
     $c->respond($request, 200, [], 'ok');
 }
 
+# Which of these processes has a connection to this port?
+sub who_is_connected
+{
+    my ($port, @pids) = @_;
+    my $hex = sprintf ':%04X', $port;
+    my %inode = map { $_ => 1 } map { my @f = split ' '; $f[2] =~ /$hex\z/ && $f[3] eq '01' ? $f[9] : () }
+        split /\n/, RP::Place->read_file('/proc/net/tcp');
+    return grep { my $pid = $_; grep { (readlink($_) || '') =~ /\Asocket:\[(\d+)\]/ && $inode{$1} } glob "/proc/$pid/fd/*" }
+        @pids;
+}
+
 # Send a request on each of several connections.
 sub ask
 {
@@ -211,6 +222,52 @@ CONF
         ok($httpd->wait_log(qr/RP0404|the client went away/) || 1, 'noticed');
         $backend->signal('download-little');
         ok($backend->wait_note(qr/download-little was given up/), 'otherwise it is given up');
+    };
+};
+
+each_mpm {
+    my $backend = backend(\&respond);
+    my $httpd = httpd(children => 6, expect_kills => 1, config => pool(app => $backend) . <<'CONF');
+RProxyCacheLocal @ROOT@/cache size=64M
+RProxyPass / app
+RProxyCache on
+CONF
+    part 'a fetcher that is killed hands over at once' => sub {
+        my ($leader) = ask($httpd, 1, '/slow/killed');
+        ok($backend->wait_requests(1), 'one fetches');
+        my @waiters = ask($httpd, 3, '/slow/killed');
+        ok($waiters[0]->silent_for(0.2), 'others wait');
+        my ($fetcher, @more) = who_is_connected($backend->port, $httpd->children);
+        ok($fetcher && !@more, 'the fetching process is found') or return;
+        kill KILL => $fetcher;
+        if ($httpd->mpm eq 'prefork') {
+            ok($backend->wait_requests(2), 'one of those who waited asks');
+            $backend->signal('slow-killed');
+            is($_->read_response->body, 'answer slow-killed', 'and all have the answer') for @waiters;
+            is($backend->count, 2, 'after one more request');
+        } else {
+            # Those of its own process are gone with it; the next one takes the place.
+            $backend->signal('slow-killed');
+            is(get($httpd, '/slow/killed')->body, 'answer slow-killed', 'whoever comes next has the answer');
+        }
+    };
+};
+
+one_mpm {
+    my $backend = backend(\&respond);
+    my $httpd = httpd(children => 3, threads => 100, config => pool(app => $backend) . <<'CONF');
+RProxyCacheLocal @ROOT@/cache size=64M
+RProxyPass / app
+RProxyCache on
+CONF
+    part 'hundreds of simultaneous requests make one fetch' => sub {
+        my @clients = ask($httpd, 250, '/slow/hundreds');
+        ok($backend->wait_requests(1), 'the backend is asked');
+        $backend->signal('slow-hundreds');
+        my %bodies;
+        $bodies{$_->read_response->body}++ for @clients;
+        is_deeply(\%bodies, { 'answer slow-hundreds' => 250 }, 'all have the answer');
+        is($backend->count, 1, 'of one request');
     };
 };
 done_testing;
