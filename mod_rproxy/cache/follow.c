@@ -12,6 +12,7 @@
 #include "cache/ask.h"
 #include "cache/fetch.h"
 #include "cache/follow.h"
+#include "cache/search.h"
 #include "lane/lane.h"
 #include "log.h"
 #include "upstream/upstream.h"
@@ -42,7 +43,8 @@ static int is_answer(rp_request_t *rq, rp_lookup_t *lookup, uint64_t object, rp_
     const apr_table_t *selecting;
 
     if (store->ops->follow(store, object, rq->r->pool, entry) != APR_SUCCESS
-        || !rp_record_decode(rq->r->pool, entry->record, record) || strcmp(record->key, lookup->key_text)) {
+        || !rp_record_decode(rq->r->pool, entry->record, record)
+        || !rp_search_leads_to(rq, lookup, record->key)) {
         return 0;
     }
     if (!*record->vary) {

@@ -65,18 +65,45 @@ static const char *own_part(const rp_request_t *rq, const rp_key_conf_t *key)
     return text;
 }
 
-const char *rp_cache_key(const rp_request_t *rq)
+/* @param tag  what tells a key for url from others for the same; "" for none */
+static const char *key_for(const rp_request_t *rq, const char *url, const char *tag, const char *own)
 {
     const rp_key_conf_t *key = &rq->dconf->cache_key;
-    const char *own = own_part(rq, key);
 
     /* Virtual hosts on other addresses or ports may answer to the same Host from other backends: the pool is part of it. */
-    return apr_pstrcat(rq->r->pool, rq->public_scheme, "://", key->host && *key->host ? key->host : rq->public_host,
-                       key_url(rq->r->pool, key, rq->url), " ", rq->route->pool_name, rq->route->base ? "/" : "",
+    return apr_pstrcat(rq->r->pool, rq->public_scheme, "://", key->host && *key->host ? key->host : rq->public_host, url,
+                       tag, " ", rq->route->pool_name, rq->route->base ? "/" : "",
                        rq->route->base ? rq->route->base : "", *own ? "\n" : "", own, NULL);
 }
 
-const char *rp_cache_key_of(const rp_request_t *rq, const char *url)
+const char *rp_cache_key(const rp_request_t *rq)
+{
+    const rp_key_conf_t *key = &rq->dconf->cache_key;
+
+    return key_for(rq, key_url(rq->r->pool, key, rq->url), "", own_part(rq, key));
+}
+
+const char *rp_cache_key_path(const rp_request_t *rq)
+{
+    const char *url = key_url(rq->r->pool, &rq->dconf->cache_key, rq->url);
+
+    /* No URL has a tab. */
+    return key_for(rq, apr_pstrmemdup(rq->r->pool, url, strcspn(url, "?")), "\t", "");
+}
+
+const char *rp_cache_key_search(const rp_request_t *rq, const char *known)
+{
+    apr_pool_t *p = rq->r->pool;
+    const rp_key_conf_t *key = &rq->dconf->cache_key;
+    const char *url = key_url(p, key, rq->url), *mark = strchr(url, '?'), *rules = strchr(known, ' ');
+    const char *query = rp_nvs_query(p, rp_nvs_parse(p, rules ? rules + 1 : NULL), mark ? mark + 1 : NULL);
+    const char *path = apr_pstrmemdup(p, url, strcspn(url, "?"));
+
+    return key_for(rq, query && *query ? apr_pstrcat(p, path, "?", query, NULL) : path, apr_pstrcat(p, "\t", known, NULL),
+                   own_part(rq, key));
+}
+
+rp_request_t rp_cache_request_of(const rp_request_t *rq, const char *url)
 {
     rp_request_t other = *rq;
     const char *path = apr_pstrmemdup(rq->r->pool, url, strcspn(url, "?"));
@@ -86,7 +113,7 @@ const char *rp_cache_key_of(const rp_request_t *rq, const char *url)
     if (route && route->pool) {
         other.route = route;
     }
-    return rp_cache_key(&other);
+    return other;
 }
 
 int rp_cache_key_is_late(const rp_request_t *rq)

@@ -7,6 +7,7 @@
 #include "cache/fetch.h"
 #include "cache/lookup.h"
 #include "cache/ranges.h"
+#include "cache/search.h"
 
 const apr_table_t *rp_cache_selecting_fields(rp_request_t *rq)
 {
@@ -31,17 +32,20 @@ static rp_found_e found_as(const rp_lookup_t *lookup)
     return rp_stored_part(&lookup->record, lookup->entry.body_len, &part) ? RP_FOUND_PART : RP_FOUND_NOTHING;
 }
 
-void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
+static void find(rp_request_t *rq, rp_lookup_t *lookup, const char *key_text)
 {
     const apr_table_t *selecting;
     const char *selection;
 
-    memset(lookup, 0, sizeof(*lookup));
-    lookup->store = store;
-    lookup->since = store->ops->stamp(store);
-    lookup->key_text = rp_cache_key(rq);
+    lookup->key_text = key_text;
+    lookup->found = RP_FOUND_NOTHING;
+    lookup->vary = NULL;
     rp_cache_hash(lookup->key_text, NULL, lookup->key);
     if (!get_record(rq, lookup)) {
+        return;
+    }
+    if (lookup->record.kind == RP_RECORD_SEARCH) {
+        lookup->search = lookup->record.vary;
         return;
     }
     if (lookup->record.kind != RP_RECORD_VARY) {
@@ -59,5 +63,39 @@ void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
     if (get_record(rq, lookup) && lookup->record.kind != RP_RECORD_VARY
         && !strcmp(lookup->record.selection, selection)) {
         lookup->found = found_as(lookup);
+    }
+}
+
+/* What a rule keeps from being heeded does not lead to a response any more. */
+static int is_heeded(rp_request_t *rq, const rp_lookup_t *lookup)
+{
+    rp_policy_response(rq, lookup->record.status, lookup->record.fields);
+    return apr_table_get(rp_policy_heeded(rq, lookup->record.fields), "No-Vary-Search") != NULL;
+}
+
+/* Nothing lies under the URL's own key but perhaps a marker: see what may answer it besides. */
+static void find_equivalent(rp_request_t *rq, rp_lookup_t *lookup)
+{
+    if (!lookup->search && !(lookup->search = rp_search_known(rq, lookup->store))) {
+        return;
+    }
+    find(rq, lookup, rp_cache_key_search(rq, lookup->search));
+    if ((lookup->found == RP_FOUND || lookup->found == RP_FOUND_PART) && !is_heeded(rq, lookup)) {
+        lookup->search = NULL;
+        lookup->found = RP_FOUND_NOTHING;
+        lookup->key_text = lookup->url_key;
+        rp_cache_hash(lookup->key_text, NULL, lookup->key);
+    }
+}
+
+void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
+{
+    memset(lookup, 0, sizeof(*lookup));
+    lookup->store = store;
+    lookup->since = store->ops->stamp(store);
+    lookup->url_key = rp_cache_key(rq);
+    find(rq, lookup, lookup->url_key);
+    if (lookup->found == RP_FOUND_NOTHING) {
+        find_equivalent(rq, lookup);
     }
 }

@@ -18,8 +18,10 @@ typedef enum rp_found_e {
 
 typedef struct rp_lookup_t {
     rp_store_t *store;
-    const char *key_text;
-    unsigned char key[RP_KEY_LEN];  /* of the entry found, or of the URL itself */
+    const char *url_key;            /* the key of the URL itself, ... */
+    const char *key_text;           /* ... and the one that was looked up: with search another one */
+    const char *search;             /* the rules that led to it, as search.h has them; NULL for none */
+    unsigned char key[RP_KEY_LEN];  /* of the entry found, or of key_text */
     uint64_t since;                 /* the store's stamp of before, for what comes of it */
     rp_found_e found;
     rp_entry_t entry;
@@ -36,8 +38,12 @@ typedef struct rp_lookup_t {
  */
 const char *rp_cache_key(const rp_request_t *rq);
 
-/** The same for another URL (path and query) of the request's host. */
-const char *rp_cache_key_of(const rp_request_t *rq, const char *url);
+/** A request as for another URL (path and query) of the request's host, as far as its keys are concerned. */
+rp_request_t rp_cache_request_of(const rp_request_t *rq, const char *url);
+
+/** Not the URL's own key, but those that search.h speaks of: of the path alone, and of what known leads to. */
+const char *rp_cache_key_path(const rp_request_t *rq);
+const char *rp_cache_key_search(const rp_request_t *rq, const char *known);
 
 /** Nonzero when a key rests on what is not known in the quick handler. */
 int rp_cache_key_is_late(const rp_request_t *rq);

@@ -15,7 +15,9 @@ typedef enum rp_record_kind_e {
     /* Lies under a URL's own key and says which request fields select among the variants that lie beside it. */
     RP_RECORD_VARY = 2,
     /* An incomplete response: a part of a representation, its status and fields those of the whole (RFC 9111 §3.3). */
-    RP_RECORD_PART = 3
+    RP_RECORD_PART = 3,
+    /* Says which differences between queries make none (search.h): its .vary has them. */
+    RP_RECORD_SEARCH = 4
 } rp_record_kind_e;
 
 typedef struct rp_record_t {
@@ -31,7 +33,7 @@ typedef struct rp_record_t {
     rp_secs_t lifetime;      /* freshness lifetime */
     uint64_t part_first;     /* of RP_RECORD_PART: the body's first byte in the representation, ... */
     uint64_t part_complete;  /* ... whose length is this, or RP_LENGTH_UNKNOWN */
-    apr_table_t *fields;     /* end-to-end response fields, as the client gets them; NULL for RP_RECORD_VARY */
+    apr_table_t *fields;     /* end-to-end response fields, as the client gets them; NULL for RP_RECORD_VARY and _SEARCH */
 } rp_record_t;
 
 /** The record's bytes, in p. */

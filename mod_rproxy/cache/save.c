@@ -8,7 +8,9 @@
 #include <apr_strings.h>
 
 #include "cache/collapse.h"
+#include "cache/marker.h"
 #include "cache/save.h"
+#include "cache/search.h"
 #include "log.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -76,32 +78,28 @@ static void read_facts(rp_request_t *rq, int status, const apr_table_t *fields, 
                       apr_time_sec(response->request_time), apr_time_sec(response->time));
 }
 
-/* What the store gets: the encoded record, and of it the text of the key as its name. */
-static rp_put_t put_of(apr_pool_t *p, const rp_record_t *record, apr_time_t expires, uint64_t since)
-{
-    rp_put_t put = { .record = rp_record_encode(p, record), .expires = expires, .since = since };
-
-    put.name.len = strlen(record->key);
-    put.name.ptr = memmem(put.record.ptr, put.record.len, record->key, put.name.len);
-    return put;
-}
-
 /* The record that leads from the URL to its variants. */
 static void store_vary(apr_pool_t *p, rp_store_t *store, const rp_record_t *record, apr_time_t expires, uint64_t since)
 {
     rp_record_t marker = {
-        .kind = RP_RECORD_VARY, .key = record->key, .vary = record->vary, .selection = "", .reason = "",
-        .request_time = record->request_time, .response_time = record->response_time,
+        .kind = RP_RECORD_VARY, .key = record->key, .vary = record->vary, .request_time = record->request_time,
+        .response_time = record->response_time,
     };
-    unsigned char key[RP_KEY_LEN];
-    rp_store_writer_t *writer;
 
-    rp_cache_hash(record->key, NULL, key);
-    if (store->ops->begin(store, key, 0, p, &writer) == APR_SUCCESS) {
-        rp_put_t put = put_of(p, &marker, expires, since);
+    rp_marker_store(p, store, &marker, expires, since);
+}
 
-        store->ops->commit(writer, &put);
+/* What leads to the response, before it is there. @return 0 when it is not to be stored: it was purged meanwhile */
+static int store_markers(const rp_request_t *rq, const rp_lookup_t *lookup, const char *search, const rp_record_t *record,
+                         apr_time_t expires)
+{
+    if (search && !rp_search_store(rq, lookup, search, record, expires)) {
+        return 0;
     }
+    if (*record->vary) {
+        store_vary(rq->r->pool, lookup->store, record, expires, lookup->since);
+    }
+    return 1;
 }
 
 /* Let those who wait read what there is: what the store has written anyway, or all of it. */
@@ -115,7 +113,7 @@ static void publish(rp_save_t *save, int all)
     }
     if (all || !ops->object(save->writer)) {
         if (!save->put.record.ptr) {
-            save->put = put_of(save->rq->r->pool, &save->record, save->expires, save->since);
+            save->put = rp_marker_put(save->rq->r->pool, &save->record, save->expires, save->since);
         }
         ops->publish(save->writer, &save->put);
     }
@@ -175,10 +173,11 @@ static int store_whole(rp_save_t *save)
         save->store->ops->abort(save->writer);
         return 0;
     }
-    if (*save->record.vary) {
-        store_vary(save->rq->r->pool, save->store, &save->record, save->expires, save->since);
+    if (!store_markers(save->rq, save->lookup, save->search, &save->record, save->expires)) {
+        save->store->ops->abort(save->writer);
+        return 0;
     }
-    put = put_of(save->rq->r->pool, &save->record, save->expires, save->since);
+    put = rp_marker_put(save->rq->r->pool, &save->record, save->expires, save->since);
     return save->store->ops->commit(save->writer, &put) == APR_SUCCESS;
 }
 
@@ -216,12 +215,13 @@ static void drop_fields(apr_table_t *fields, const char *names)
 }
 
 /* The key of a response: with Vary, its variant's. @return 0 when its selecting fields cannot be told */
-static int choose_key(rp_save_t *save, const rp_response_facts_t *facts, const char *key_text)
+static int choose_key(rp_save_t *save, const rp_response_facts_t *facts, const apr_table_t *fields)
 {
     apr_pool_t *p = save->rq->r->pool;
-    const char *names = rp_vary_names(p, facts->vary);
+    const char *names = rp_vary_names(p, facts->vary), *rules = rp_search_rules(save->rq, fields);
 
-    save->record.key = key_text;
+    save->search = rules ? rp_search_choose(save->rq, save->lookup, rules) : NULL;
+    save->record.key = rules ? rp_cache_key_search(save->rq, save->search) : save->lookup->url_key;
     save->record.vary = names ? names : "";
     save->record.selection = "";
     if (names) {
@@ -232,7 +232,7 @@ static int choose_key(rp_save_t *save, const rp_response_facts_t *facts, const c
         }
         save->record.selection = rp_vary_selection(p, names, selecting);
     }
-    rp_cache_hash(key_text, names ? save->record.selection : NULL, save->key);
+    rp_cache_hash(save->record.key, names ? save->record.selection : NULL, save->key);
     return 1;
 }
 
@@ -254,27 +254,30 @@ static int request_had(const request_rec *r)
            | (apr_table_get(r->headers_in, "Cookie") ? RP_HAD_COOKIE : 0);
 }
 
-/* The key of the resource that a field of the response refers to, when that is one of this host; else NULL. */
-static const char *referred_key(rp_request_t *rq, const char *name)
+/* The URL of the resource that a field of the response refers to, when that is one of this host; else NULL. */
+static const char *referred_url(rp_request_t *rq, const char *name)
 {
     const char *reference = apr_table_get(rq->response.fields, name);
-    const char *url = reference ? rp_reference_target(rq->r->pool, rq->public_scheme, rq->public_host, rq->url, reference)
-                                : NULL;
 
-    return url ? rp_cache_key_of(rq, url) : NULL;
+    return reference ? rp_reference_target(rq->r->pool, rq->public_scheme, rq->public_host, rq->url, reference) : NULL;
 }
 
 /* A POST's response that says of itself that it is what a GET of the same URL would get, and for how long (RFC 9110
  * §9.3.3). */
 static int answers_get(rp_request_t *rq, const rp_response_facts_t *facts)
 {
-    const char *key;
+    const char *url;
+    rp_request_t other;
 
     if (strcmp(rq->method, "POST") || facts->status != HTTP_OK || !rp_has_explicit_freshness(facts)) {
         return 0;
     }
-    key = referred_key(rq, "Content-Location");
-    return key && !strcmp(key, rp_cache_key(rq));
+    url = referred_url(rq, "Content-Location");
+    if (!url) {
+        return 0;
+    }
+    other = rp_cache_request_of(rq, url);
+    return !strcmp(rp_cache_key(&other), rp_cache_key(rq));
 }
 
 const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save)
@@ -318,7 +321,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc
     drop_fields(save->record.fields, facts.cc.no_cache_fields);
     save->expires = expiry(rq, &facts, &save->record);
     save->left = rq->policy.largest;
-    if (!choose_key(save, &facts, lookup->key_text)
+    if (!choose_key(save, &facts, in->fields)
         || ((in->before > 0 || in->after > 0) && memcmp(save->key, lookup->key, RP_KEY_LEN))
         || save->store->ops->begin(save->store, save->key, in->len, rq->r->pool, &save->writer) != APR_SUCCESS) {
         return NULL;
@@ -357,19 +360,18 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_response_fa
         facts->has_set_cookie = 0;
     }
     if (rq->policy.no_store || rp_not_storable(facts, &rules, "GET", request_cc, had)
-        || strcmp(vary ? vary : "", record->vary)) {
+        || strcmp(vary ? vary : "", record->vary) || !rp_search_is(lookup->search, rp_search_rules(rq, fields))) {
         lookup->store->ops->remove(lookup->store, lookup->key);
         record->fields = fields;
         return;
     }
     drop_fields(record->fields, facts->cc.private_fields);
     drop_fields(record->fields, facts->cc.no_cache_fields);
-    if (*record->vary) {
-        /* It must not go before what it leads to. */
-        store_vary(rq->r->pool, lookup->store, record, expiry(rq, facts, record), lookup->since);
+    /* They must not go before what they lead to. */
+    if (store_markers(rq, lookup, lookup->search, record, expiry(rq, facts, record))) {
+        put = rp_marker_put(rq->r->pool, record, expiry(rq, facts, record), lookup->since);
+        lookup->store->ops->update(&lookup->entry, &put);
     }
-    put = put_of(rq->r->pool, record, expiry(rq, facts, record), lookup->since);
-    lookup->store->ops->update(&lookup->entry, &put);
     record->fields = fields;
 }
 
@@ -423,22 +425,19 @@ void rp_save_head(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_
         return;
     }
     record->lifetime = 0;
-    put = put_of(rq->r->pool, record, expiry(rq, &stored, record), lookup->since);
+    put = rp_marker_put(rq->r->pool, record, expiry(rq, &stored, record), lookup->since);
     lookup->store->ops->update(&lookup->entry, &put);
 }
 
 /* @param count  what was removed is added to it */
-static void invalidate(rp_store_t *store, const char *key_text, apr_uint64_t *count)
+static void invalidate_referred(rp_request_t *rq, rp_store_t *store, const char *name, apr_uint64_t *count)
 {
-    rp_purge_t purge = { .kind = RP_PURGE_KEY };
-    unsigned char key[RP_KEY_LEN];
-    apr_uint64_t removed = 0;
+    const char *url = referred_url(rq, name);
 
-    if (key_text) {
-        rp_cache_hash(key_text, NULL, key);
-        memcpy(purge.key, key, RP_KEY_HALF);
-        store->ops->purge(store, &purge, &removed);
-        *count += removed;
+    if (url) {
+        rp_request_t other = rp_cache_request_of(rq, url);
+
+        rp_search_purge(&other, store, 0, count);
     }
 }
 
@@ -449,9 +448,9 @@ void rp_save_invalidate(rp_request_t *rq, rp_store_t *store)
     if (rq->response.status < 200 || rq->response.status >= 400) {
         return;
     }
-    invalidate(store, rp_cache_key(rq), &count);
-    invalidate(store, referred_key(rq, "Location"), &count);
-    invalidate(store, referred_key(rq, "Content-Location"), &count);
+    rp_search_purge(rq, store, 0, &count);
+    invalidate_referred(rq, store, "Location", &count);
+    invalidate_referred(rq, store, "Content-Location", &count);
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0202) "%s made %" APR_UINT64_T_FMT " stored responses invalid",
                   rq->method, count);
 }

@@ -14,6 +14,7 @@ typedef struct rp_save_t {
     rp_lookup_t *lookup;      /* whose flight, if any, hears of it */
     rp_store_writer_t *writer;
     rp_record_t record;
+    const char *search;       /* of rp_search_choose(), or NULL */
     const rp_entry_t *found;  /* what incoming.before and .after are of */
     rp_incoming_t incoming;
     unsigned char key[RP_KEY_LEN];

@@ -41,7 +41,7 @@ static const rp_tee_t *save_for_get(rp_request_t *rq, rp_store_t *store, rp_save
         return NULL;
     }
     lookup->store = store;
-    lookup->key_text = rp_cache_key(rq);
+    lookup->url_key = lookup->key_text = rp_cache_key(rq);
     lookup->since = store->ops->stamp(store); /* of now: this very request has just purged what was there */
     rp_read_client(rq, &request_cc);
     rp_policy_request(rq);

@@ -1,0 +1,33 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+#include <string.h>
+
+#include "cache/lookup.h"
+#include "cache/marker.h"
+
+rp_put_t rp_marker_put(apr_pool_t *p, const rp_record_t *record, apr_time_t expires, uint64_t since)
+{
+    rp_put_t put = { .record = rp_record_encode(p, record), .expires = expires, .since = since };
+
+    put.name.len = strlen(record->key);
+    put.name.ptr = memmem(put.record.ptr, put.record.len, record->key, put.name.len);
+    return put;
+}
+
+apr_status_t rp_marker_store(apr_pool_t *p, rp_store_t *store, rp_record_t *marker, apr_time_t expires, uint64_t since)
+{
+    unsigned char key[RP_KEY_LEN];
+    rp_store_writer_t *writer;
+    apr_status_t rv;
+    rp_put_t put;
+
+    marker->selection = "";
+    marker->reason = "";
+    rp_cache_hash(marker->key, NULL, key);
+    rv = store->ops->begin(store, key, 0, p, &writer);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    put = rp_marker_put(p, marker, expires, since);
+    return store->ops->commit(writer, &put);
+}

@@ -1,0 +1,19 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** What goes into a store in front of a body, and records without one, which lead to others; private to cache/. */
+#ifndef RP_MARKER_H
+#define RP_MARKER_H
+
+#include "cache/record.h"
+#include "cache/store.h"
+
+/** What the store gets: the encoded record, and of it the text of the key as its name. */
+rp_put_t rp_marker_put(apr_pool_t *p, const rp_record_t *record, apr_time_t expires, uint64_t since);
+
+/**
+ * Store a marker under its key. Only what a marker has need be filled in.
+ * @return APR_NOTFOUND when that key was purged after since; other errors
+ */
+apr_status_t rp_marker_store(apr_pool_t *p, rp_store_t *store, rp_record_t *marker, apr_time_t expires, uint64_t since);
+
+#endif
