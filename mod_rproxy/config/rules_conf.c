@@ -30,7 +30,8 @@ static void start_rule(rp_rule_t *rule)
 
 /* What the cache reads of a response to decide on storing and using it. */
 static const char *const heeded[] = {
-    "age", "cache-control", "cdn-cache-control", "expires", "last-modified", "pragma", "vary", NULL
+    "age", "cache-control", "cdn-cache-control", "expires", "last-modified", "no-vary-search", "pragma", "vary",
+    NULL
 };
 
 static const char *list_of(apr_pool_t *p, const char *const *words)
