@@ -1,14 +1,15 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 package Bench::Place;
 
-# Where a measurement lives: one temporary folder on tmpfs, removed at the end, with the files the origin
-# serves and a folder for every server.
+# Where a measurement lives: one temporary folder on tmpfs, or in $BASE, removed at the end, with the files the
+# origin serves and a folder for every server.
 
 use strict;
 use warnings;
 use File::Path qw(make_path remove_tree);
 use File::Temp qw(tempdir);
 
+our $BASE;            # set by the program that runs us, before anything is started
 our %SIZE = ('1k' => 1 << 10, '64k' => 64 << 10, '1m' => 1 << 20);
 
 my $owner = $$;
@@ -18,7 +19,7 @@ my $root;
 sub root
 {
     return $root if $root;
-    my $base = -w '/dev/shm' ? '/dev/shm' : '/tmp';
+    my $base = $BASE // (-w '/dev/shm' ? '/dev/shm' : '/tmp');
     $root = tempdir("rproxy-bench-XXXXXX", DIR => $base);
     chmod 0755, $root;
     return $root;

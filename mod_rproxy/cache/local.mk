@@ -38,3 +38,14 @@ FUZZERS += t/fuzz/fuzz_record
 check_PROGRAMS += t/unit/test_frequency
 t_unit_test_frequency_SOURCES = t/unit/test_frequency.c
 t_unit_test_frequency_LDADD = $(UNIT_LDADD)
+
+# Built with the tests so that they keep up with store.h; bench/store builds its own, optimised.
+check_PROGRAMS += bench/store_hits bench/store_gets bench/store_commits bench/store_local
+bench_store_hits_SOURCES = bench/store_hits.c
+bench_store_hits_LDADD = $(UNIT_LDADD) -lm
+bench_store_gets_SOURCES = bench/store_gets.c
+bench_store_gets_LDADD = $(UNIT_LDADD) -lm
+bench_store_commits_SOURCES = bench/store_commits.c
+bench_store_commits_LDADD = $(UNIT_LDADD) -lm
+bench_store_local_SOURCES = bench/store_local.c
+bench_store_local_LDADD = $(UNIT_LDADD) -lm

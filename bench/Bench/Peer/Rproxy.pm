@@ -17,11 +17,13 @@ sub config
     my ($at) = @_;
     my $on    = $at->{mode} eq 'cached' ? 'on' : 'off';
     my $store = "$at->{dir}/store";
+    my $local = $at->{local} // '';
+    my $hosts = $at->{vhosts} // '';
     make_path($store);
     chown((getpwnam($at->{user}))[2, 3], $store) if $at->{is_root};
     return Bench::Peer::Apache::server($at) . <<"END";
 LoadModule rproxy_module $MODULE
-RProxyCacheLocal $store
+RProxyCacheLocal $store $local
 RProxyCacheEarly $on
 <RProxyPool origin>
     RProxyMember http://127.0.0.1:$at->{origin} keep=64
@@ -30,6 +32,7 @@ RProxyCacheEarly $on
     RProxyPass origin
     RProxyCache $on
 </Location>
+$hosts
 END
 }
 
