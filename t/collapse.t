@@ -70,7 +70,7 @@ sub ask
     return @clients;
 }
 
-sub is_collapsed { ($_[0]->field('Cache-Status') || '') =~ /\Arproxy; ?hit; ?fwd=\S+; ?collapsed/ }
+sub is_collapsed { ($_[0]->field('Cache-Status') || '') =~ /\Arproxy; ?fwd=\S+; ?collapsed/ }
 
 each_mpm {
     my $backend = backend(\&respond);

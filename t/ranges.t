@@ -330,7 +330,7 @@ each_mpm {
         my $again = $ask->($target, '110-119');
         is_part($again, $whole, 110, 119, 'it still holds');
         is($backend->last_request->field('If-None-Match'), '"v1"', 'as the backend said');
-        like($again->field('Cache-Status'), qr/hit; fwd=stale; fwd-status=304/, 'and we say');
+        like($again->field('Cache-Status'), qr/rproxy; fwd=stale; fwd-status=304/, 'and we say');
         my $other = parted('size=8000', 'etag=v1', 'age=0', 'changed=v2');
         $backend->forget;
         $ask->($other, '100-199');

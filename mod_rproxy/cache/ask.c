@@ -55,14 +55,14 @@ static int answer_revalidated(rp_request_t *rq, rp_lookup_t *lookup, const char 
     rp_collapse_end(lookup, RP_FLIGHT_STORED, 0);
     age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
     rp_cache_status(rq, lookup->record.fields, "revalidated",
-                    apr_psprintf(rq->r->pool, "hit; fwd=%s; fwd-status=304; ttl=%" APR_INT64_T_FMT, fwd,
+                    apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=304; ttl=%" APR_INT64_T_FMT, fwd,
                                  (apr_int64_t)(lookup->record.lifetime - age)));
     return rp_answer_stored(rq, lookup, age);
 }
 
 static int answer_stale(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d, const char *fwd, int status)
 {
-    const char *params = apr_psprintf(rq->r->pool, status ? "hit; fwd=%s; fwd-status=%d" : "hit; fwd=%s", fwd, status);
+    const char *params = apr_psprintf(rq->r->pool, status ? "fwd=%s; fwd-status=%d" : "fwd=%s", fwd, status);
 
     /* What the failure would have told the client. */
     apr_table_unset(rq->r->err_headers_out, "Retry-After");

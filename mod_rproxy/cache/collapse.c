@@ -177,7 +177,7 @@ static int answer_failure(rp_request_t *rq, rp_lookup_t *lookup, const rp_decisi
     const char *params = apr_psprintf(rq->r->pool, "fwd=%s; collapsed", fwd);
 
     if (rp_covers_failure(rq, lookup, d)) {
-        return rp_answer_hit(rq, lookup, d, "stale", apr_psprintf(rq->r->pool, "hit; fwd=%s; collapsed", fwd));
+        return rp_answer_hit(rq, lookup, d, "stale", apr_psprintf(rq->r->pool, "fwd=%s; collapsed", fwd));
     }
     rp_cache_status(rq, NULL, "miss", params);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, rq->r, RPLOGNO(0209) "answered %d, as the request that this one waited for",
@@ -196,7 +196,7 @@ static outcome_e wait_for_other(rp_request_t *rq, rp_lookup_t *lookup, rp_decisi
 {
     rp_flight_t flight = lookup->flight;
     const char *fwd = rp_forward_reason(rq, lookup, d);
-    const char *collapsed = apr_psprintf(rq->r->pool, "hit; fwd=%s; collapsed", fwd);
+    const char *collapsed = apr_psprintf(rq->r->pool, "fwd=%s; collapsed", fwd);
     rp_flight_news_t news;
     apr_status_t rv = await(rq, &flight, deadline, &news);
 
