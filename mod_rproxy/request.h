@@ -70,6 +70,7 @@ typedef struct rp_request_t {
     int attempts;
     const char *member;        /* URL of the last one tried */
     rp_failure_t failure;
+    const char *key_own;       /* what it adds to its cache keys, where that is known from elsewhere; else NULL */
     rp_policy_t policy;        /* what the operator's rules make of it */
     rp_coding_e coding;        /* what the client would get, when the response may be encoded */
 } rp_request_t;

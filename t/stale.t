@@ -25,7 +25,13 @@ sub respond
     if (!defined $request->field('If-None-Match')) {
         return $c->respond($request, 200, [@fields, Age => 20], 'first');
     }
-    if ($what eq 'renewed') {
+    if ($kind eq 'swr' && $what =~ /\A(?:head|own)/) {
+        return $c->respond($request, 200, ['Cache-Control' => 'max-age=600', 'Content-Length' => 0]) if $request->method eq 'HEAD';
+        return $c->respond($request, 200, ['Cache-Control' => 'max-age=600'],
+            'second for ' . ($request->field('X-Forwarded-For') || ''));
+    } elsif ($what eq 'auth') {
+        return $c->respond($request, 200, ['Cache-Control' => 'max-age=600'], 'second');
+    } elsif ($what eq 'renewed') {
         $c->wait_signal("$kind-$what");
         $fields[3] = '"v2"';
         return $c->respond($request, 200, ['Cache-Control' => 'max-age=600', ETag => '"v2"'], 'second');
@@ -43,11 +49,16 @@ sub respond
 each_mpm {
     my $backend = backend(\&respond);
     my $dying = backend(\&respond);
-    my $httpd = httpd(children => 3, config => pool(app => $backend) . pool(dying => $dying) . <<'CONF');
+    my $httpd = httpd(children => 3, modules => ['remoteip'], config => pool(app => $backend) . pool(dying => $dying) . <<'CONF');
 RProxyCacheLocal @ROOT@/cache size=64M
 RProxyPass / app
 RProxyPass /dying dying
 RProxyCache on
+RemoteIPHeader X-Real-IP
+RemoteIPInternalProxy 127.0.0.1
+<Location /own>
+    RProxyCacheKey "expr=-R '10.0.0.0/8'"
+</Location>
 <Location /configured>
     RProxyCacheRule stale-while-revalidate=1m stale-if-error=1m
 </Location>
@@ -91,6 +102,60 @@ CONF
         get($httpd, '/swr/gone');
         my $response = eventually { my $r = get($httpd, '/swr/gone'); $r->field('Cache-Status') =~ /uri-miss/ && $r };
         ok($response, 'it is forgotten');
+    };
+
+    part 'a HEAD has the whole response fetched in the background' => sub {
+        get($httpd, '/swr/head');
+        $backend->forget;
+        is(head($httpd, '/swr/head')->status, 200, 'it is answered with what is stored');
+        ok($backend->wait_requests(1), 'the backend is asked');
+        is($backend->last_request->method, 'GET', 'with a GET');
+        my $fresh = eventually { my $r = get($httpd, '/swr/head'); is_fresh($r) && $r };
+        like($fresh && $fresh->body, qr/\Asecond/, 'which brings its body');
+    };
+
+    part 'what is fetched in the background is stored for those who asked, by RProxyCacheKey' => sub {
+        my @inside = ('X-Real-IP' => '10.1.1.1');
+        my @outside = ('X-Real-IP' => '192.0.2.1');
+        get($httpd, '/own/swr/own', @inside);
+        get($httpd, '/own/swr/own', @outside);
+        $backend->forget;
+        is(get($httpd, '/own/swr/own', @inside)->body, 'first', 'a client from inside has the stale one');
+        ok($backend->wait_requests(1), 'the backend is asked');
+        my $fresh = eventually { my $r = get($httpd, '/own/swr/own', @inside); is_fresh($r) && $r };
+        is($fresh && $fresh->body, 'second for 10.1.1.1', 'for those inside');
+        is(get($httpd, '/own/swr/own', @outside)->body, 'first', 'the others have theirs still');
+    };
+
+    part 'a request with credentials does not take the stale response from the others' => sub {
+        get($httpd, '/swr/auth');
+        $backend->forget;
+        my @responses;
+        # The second fetch begins when the first is over.
+        ok(eventually {
+                push @responses, get($httpd, '/swr/auth', Authorization => 'Basic eDp5');
+                $backend->count > 1;
+            }, 'the backend is asked each time');
+        is(scalar(grep { !is_stale($_) } @responses), 0, 'what was stored stays');
+        is(get($httpd, '/swr/auth')->body, 'first', 'for others as well');
+        ok((eventually { is_fresh(get($httpd, '/swr/auth')) }), 'until one of them has it renewed');
+    };
+
+    for my $directive ('no-store', 'only-if-cached') {
+        part "a request with $directive has nothing fetched for later" => sub {
+            my $target = "/swr/headless-$directive";
+            get($httpd, $target);
+            $backend->forget;
+            ok(is_stale(get($httpd, $target, 'Cache-Control' => $directive)), 'it gets what is stored');
+            get($httpd, $target);
+            ok($backend->wait_requests(1), 'the next one has it renewed');
+            is($backend->request(0)->field('Cache-Control'), undef, 'and was the first to');
+        };
+    }
+
+    part 'Pragma: no-cache does not want a stale response either' => sub {
+        get($httpd, '/plain/pragma');
+        is(get($httpd, '/plain/pragma', Pragma => 'no-cache')->status, 502, 'a failure is told');
     };
 
     part 'stale-if-error covers errors' => sub {

@@ -82,13 +82,19 @@ static int failed(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d,
     return status;
 }
 
+/* Is what came of it what others would get as well? */
+static int speaks_for_others(const rp_request_t *rq)
+{
+    return rq->response.status < 500 && !apr_table_get(rq->r->headers_in, "Authorization");
+}
+
 static const rp_tee_t *begin_saving(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d, rp_save_t *save)
 {
     const rp_tee_t *tee = rp_save_begin(rq, lookup, &d->request_cc, save);
 
     if (!tee) {
         /* A backend in trouble will give better answers again. */
-        if (lookup->flight.token && rq->response.status < 500) {
+        if (lookup->flight.token && speaks_for_others(rq)) {
             rp_collapse_remember(lookup, 0);
         }
         rp_collapse_end(lookup, RP_FLIGHT_PRIVATE, 0);
@@ -171,13 +177,18 @@ void rp_refresh(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
         rp_collapse_end(lookup, RP_FLIGHT_FAILED, status);
         return;
     }
-    tee = rp_covers_status(rq, lookup, d, rq->response.status) ? NULL : begin_saving(rq, lookup, d, &save);
+    if (rp_covers_status(rq, lookup, d, rq->response.status)) {
+        rp_collapse_end(lookup, RP_FLIGHT_FAILED, rq->response.status);
+        rp_drop_conn(rq);
+        return;
+    }
+    tee = begin_saving(rq, lookup, d, &save);
     if (tee) {
         rp_relay(rq, tee);
         return;
     }
     rp_drop_conn(rq);
-    if (rq->response.status < 500) {
+    if (speaks_for_others(rq)) {
         /* What there is now is not for the cache, so what there was is not the answer any more. */
         lookup->store->ops->remove(lookup->store, lookup->key);
     }

@@ -69,6 +69,13 @@ static conn_rec *copy_connection(apr_pool_t *p, const conn_rec *c)
     return copy;
 }
 
+/* mod_remoteip may have made it another than the connection's. */
+static void copy_useragent(request_rec *copy, const request_rec *r)
+{
+    copy->useragent_ip = apr_pstrdup(copy->pool, r->useragent_ip);
+    apr_sockaddr_info_copy(&copy->useragent_addr, r->useragent_addr, copy->pool);
+}
+
 static request_rec *copy_httpd_request(apr_pool_t *p, const request_rec *r)
 {
     request_rec *copy = apr_pcalloc(p, sizeof(*copy));
@@ -81,7 +88,8 @@ static request_rec *copy_httpd_request(apr_pool_t *p, const request_rec *r)
     copy->request_time = apr_time_now();
     copy->log_id = apr_pstrdup(p, r->log_id);
     copy->the_request = apr_pstrdup(p, r->the_request);
-    copy->method = apr_pstrdup(p, r->method);
+    /* Of a HEAD, which may be answered from what is stored but brings no body to store, it is the GET. */
+    copy->method = "GET";
     copy->method_number = r->method_number;
     copy->protocol = apr_pstrdup(p, r->protocol);
     copy->proto_num = r->proto_num;
@@ -92,8 +100,8 @@ static request_rec *copy_httpd_request(apr_pool_t *p, const request_rec *r)
     copy->filename = apr_pstrdup(p, r->filename);
     copy->handler = r->handler ? apr_pstrdup(p, r->handler) : NULL;
     copy->user = apr_pstrdup(p, r->user);
-    copy->useragent_ip = copy->connection->client_ip;
-    copy->useragent_addr = copy->connection->client_addr;
+    copy->ap_auth_type = apr_pstrdup(p, r->ap_auth_type);
+    copy_useragent(copy, r);
     copy->status = HTTP_OK;
     copy->headers_in = apr_table_clone(p, r->headers_in);
     copy->headers_out = apr_table_make(p, 8);
@@ -101,7 +109,7 @@ static request_rec *copy_httpd_request(apr_pool_t *p, const request_rec *r)
     copy->trailers_in = apr_table_make(p, 1);
     copy->trailers_out = apr_table_make(p, 1);
     copy->subprocess_env = apr_table_clone(p, r->subprocess_env);
-    copy->notes = apr_table_make(p, 8);
+    copy->notes = apr_table_clone(p, r->notes);
     copy->allowed_methods = ap_make_method_list(p, 2);
     return copy;
 }
@@ -120,10 +128,12 @@ static rp_request_t *copy_request(apr_pool_t *p, const rp_request_t *rq)
     copy->host = apr_pstrdup(p, rq->host);
     copy->url = apr_pstrdup(p, rq->url);
     copy->target = apr_pstrdup(p, rq->target);
-    copy->method = apr_pstrdup(p, rq->method);
+    copy->method = copy->r->method;
     copy->fields = apr_table_clone(p, rq->fields);
     copy->trusted = rq->trusted;
     copy->coding = rq->coding;
+    /* Expressions may see less in the copy, and what is fetched is to be stored where it was found. */
+    copy->key_own = apr_pstrdup(p, rp_cache_key_own(rq));
     rp_policy_request(copy);
     copy->detached = 1;
     /* The whole of it is wanted. */

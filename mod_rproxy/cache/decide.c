@@ -28,6 +28,10 @@ void rp_decide(rp_request_t *rq, const rp_lookup_t *lookup, rp_decision_t *d)
     int pragma = rp_read_client(rq, &d->request_cc);
     rp_secs_t lifetime = record->lifetime;
 
+    if (pragma) {
+        /* RFC 9111 §5.4 */
+        d->request_cc.no_cache = 1;
+    }
     d->usable = RP_USABLE_VALIDATE;
     d->later = 0;
     d->age = d->ttl = 0;

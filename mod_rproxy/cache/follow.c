@@ -196,8 +196,8 @@ static int send_body(follower_t *f)
     }
 }
 
-int rp_follow(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d, rp_flights_t *flights, rp_bell_t *bell,
-              const rp_flight_t *flight, rp_flight_news_t *news, const char *params, int *result)
+static int follow(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d, rp_flights_t *flights, rp_bell_t *bell,
+                  const rp_flight_t *flight, rp_flight_news_t *news, const char *params, int *result)
 {
     rp_lookup_t found = *lookup;
     rp_decision_t decision;
@@ -220,10 +220,20 @@ int rp_follow(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d, rp_flight
         *result = rp_answer_empty(rq);
         return 1;
     }
-    rp_flight_follow(flights, flight, 1);
     f.bb = apr_brigade_create(rq->r->pool, rq->r->connection->bucket_alloc);
     f.buf = apr_palloc(rq->r->pool, RP_STORE_CHUNK);
     *result = send_body(&f);
-    rp_flight_follow(flights, flight, -1);
     return 1;
+}
+
+int rp_follow(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d, rp_flights_t *flights, rp_bell_t *bell,
+              const rp_flight_t *flight, rp_flight_news_t *news, const char *params, int *result)
+{
+    int is_followed;
+
+    /* Before the head is sent: a fetcher whose client goes away meanwhile is to go on. */
+    rp_flight_follow(flights, flight, 1);
+    is_followed = follow(rq, lookup, d, flights, bell, flight, news, params, result);
+    rp_flight_follow(flights, flight, -1);
+    return is_followed;
 }

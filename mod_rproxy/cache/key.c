@@ -49,13 +49,17 @@ static const char *outcome(const rp_request_t *rq, const rp_key_expr_t *expr)
     return error ? "e\n" : rc ? "1\n" : "0\n";
 }
 
-/* What the request adds to the key; "" for nothing. */
-static const char *own_part(const rp_request_t *rq, const rp_key_conf_t *key)
+const char *rp_cache_key_own(const rp_request_t *rq)
 {
     apr_pool_t *p = rq->r->pool;
-    const char *text = key->fields && *key->fields ? rp_vary_selection(p, key->fields, rq->r->headers_in) : "";
+    const rp_key_conf_t *key = &rq->dconf->cache_key;
+    const char *text;
     int i;
 
+    if (rq->key_own) {
+        return rq->key_own;
+    }
+    text = key->fields && *key->fields ? rp_vary_selection(p, key->fields, rq->r->headers_in) : "";
     if (key->cookies && key->cookies->nelts) {
         text = apr_pstrcat(p, text, rp_cookie_selection(p, key->cookies, rq->r->headers_in), NULL);
     }
@@ -80,7 +84,7 @@ const char *rp_cache_key(const rp_request_t *rq)
 {
     const rp_key_conf_t *key = &rq->dconf->cache_key;
 
-    return key_for(rq, key_url(rq->r->pool, key, rq->url), "", own_part(rq, key));
+    return key_for(rq, key_url(rq->r->pool, key, rq->url), "", rp_cache_key_own(rq));
 }
 
 const char *rp_cache_key_path(const rp_request_t *rq)
@@ -100,7 +104,7 @@ const char *rp_cache_key_search(const rp_request_t *rq, const char *known)
     const char *path = apr_pstrmemdup(p, url, strcspn(url, "?"));
 
     return key_for(rq, query && *query ? apr_pstrcat(p, path, "?", query, NULL) : path, apr_pstrcat(p, "\t", known, NULL),
-                   own_part(rq, key));
+                   rp_cache_key_own(rq));
 }
 
 rp_request_t rp_cache_request_of(const rp_request_t *rq, const char *url)

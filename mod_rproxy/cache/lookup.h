@@ -45,6 +45,9 @@ rp_request_t rp_cache_request_of(const rp_request_t *rq, const char *url);
 const char *rp_cache_key_path(const rp_request_t *rq);
 const char *rp_cache_key_search(const rp_request_t *rq, const char *known);
 
+/** What the request itself adds to its keys by RProxyCacheKey; "" for nothing. */
+const char *rp_cache_key_own(const rp_request_t *rq);
+
 /** Nonzero when a key rests on what is not known in the quick handler. */
 int rp_cache_key_is_late(const rp_request_t *rq);
 

@@ -125,6 +125,15 @@ static void publish(rp_save_t *save, int all)
     }
 }
 
+/* It cannot be stored after all, and those who follow it need not wait to hear of that. */
+static void drop(rp_save_t *save)
+{
+    save->dropped = 1;
+    save->store->ops->abort(save->writer);
+    rp_collapse_remember(save->lookup, 0);
+    rp_collapse_end(save->lookup, RP_FLIGHT_PRIVATE, 0);
+}
+
 static void tee_data(void *ctx, const char *buf, apr_size_t len)
 {
     rp_save_t *save = ctx;
@@ -133,14 +142,14 @@ static void tee_data(void *ctx, const char *buf, apr_size_t len)
         return;
     }
     if (len > save->left) {
-        save->dropped = 1;
-        save->store->ops->abort(save->writer);
-        rp_collapse_remember(save->lookup, 0);
-        rp_collapse_end(save->lookup, RP_FLIGHT_PRIVATE, 0);
+        drop(save);
         return;
     }
     save->left -= len;
-    save->store->ops->write(save->writer, buf, len);
+    if (save->store->ops->write(save->writer, buf, len) != APR_SUCCESS) {
+        drop(save);
+        return;
+    }
     save->written += len;
     if (save->written - save->told >= RP_STORE_CHUNK) {
         publish(save, 0);

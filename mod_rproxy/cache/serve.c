@@ -99,7 +99,12 @@ static int answer_hit(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t
 /* RFC 5861 §3: the client does not wait for what it may do without. */
 static int answer_and_refresh(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
 {
-    rp_refresh_later(rq, lookup);
+    const rp_cc_t *cc = &d->request_cc;
+
+    /* What comes of these may not be stored, or the backend is not to be asked for them. */
+    if (!cc->no_store && !cc->only_if_cached) {
+        rp_refresh_later(rq, lookup);
+    }
     return rp_answer_hit(rq, lookup, d, "stale", "hit");
 }
 
