@@ -38,6 +38,9 @@ sub respond
     } elsif ($what eq 'confirmed') {
         $c->wait_signal("$kind-$what");
         return $c->respond($request, 304, ['Cache-Control' => 'max-age=600', ETag => '"v1"']);
+    } elsif ($what eq 'hanging' || $what eq 'halting') {
+        $c->send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nhalf") if $what eq 'halting';
+        return $c->note("$what: " . ($c->wait_gone ? 'given up' : 'for nothing'));
     } elsif ($what eq 'gone') {
         return $c->respond($request, 200, ['Cache-Control' => 'no-store'], 'not for the cache');
     } elsif ($what eq 'error') {
@@ -188,6 +191,25 @@ CONF
         is($response->status, 200, 'no connection can be made: the stored response is used');
         is($response->body, 'first', 'whole');
         is(get($httpd, '/dying/plain/two')->status, 503, 'what is not stored is an error') for 1;
+    };
+};
+
+each_mpm {
+    my $backend = backend(\&respond);
+    my $httpd = httpd(children => 2, config => pool(app => $backend) . <<'CONF');
+RProxyCacheLocal @ROOT@/cache size=64M
+RProxyPass / app
+RProxyCache on
+CONF
+    part 'a refresh whose backend hangs does not hold up the end of the server' => sub {
+        get($httpd, $_) for qw(/swr/hanging /swr/halting);
+        $backend->forget;
+        get($httpd, $_) for qw(/swr/hanging /swr/halting);
+        ok($backend->wait_requests(2), 'one refresh hangs, another one in mid-body');
+        my @old = $httpd->children;
+        $httpd->graceful;
+        ok($backend->wait_note(qr/$_: given up/), 'it is given up') for qw(hanging halting);
+        ok(eventually { my %now = map { $_ => 1 } $httpd->children; !grep { $now{$_} } @old }, 'their processes end');
     };
 };
 done_testing;

@@ -7,6 +7,7 @@
 #include <httpd.h>
 #include <http_log.h>
 #include <http_protocol.h>
+#include <ap_mpm.h>
 #include <apr_strings.h>
 
 #include "lane/lane.h"
@@ -19,8 +20,21 @@ APLOG_USE_MODULE(rproxy);
 #define CONTINUE_WAIT apr_time_from_sec(1)
 /* More interim responses than this are no good sign. */
 #define MAX_INTERIM 64
-/* HTTP/2 streams cannot be polled for their end: it is looked for this often. */
-#define STREAM_CHECK apr_time_from_sec(1)
+/* The end of HTTP/2 streams, and of the server, cannot be polled for: it is looked for this often. */
+#define END_CHECK apr_time_from_sec(1)
+
+/* Is there nobody left who would want the response? */
+static int is_unwanted(rp_request_t *rq)
+{
+    conn_rec *c = rq->r->connection;
+    int state;
+
+    if (!rq->detached) {
+        return c->aborted || (c->master && c->master->aborted);
+    }
+    /* What runs for the cache alone does not hold up a child that is to end. */
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
+}
 
 static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadline)
 {
@@ -31,14 +45,14 @@ static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadlin
         apr_time_t until = deadline;
         apr_status_t rv;
 
-        if (c->master && !rq->detached && until > rp_now() + STREAM_CHECK) {
-            until = rp_now() + STREAM_CHECK;
+        if ((c->master || rq->detached) && until > rp_now() + END_CHECK) {
+            until = rp_now() + END_CHECK;
         }
         rv = rp_wait_any(waitees, 2, until);
         if (rv == APR_SUCCESS && waitees[0].got) {
             return APR_SUCCESS;
         }
-        if (!rq->detached && (waitees[1].got || c->aborted || (c->master && c->master->aborted))) {
+        if (waitees[1].got || is_unwanted(rq)) {
             c->aborted = 1;
             return APR_ECONNABORTED;
         }

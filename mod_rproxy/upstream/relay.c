@@ -251,7 +251,7 @@ static int goes_on_without_client(relay_t *relay)
 {
     rp_request_t *rq = relay->rq;
 
-    if (!relay->tee || !relay->tee->wants_rest || !relay->tee->wants_rest(relay->tee->ctx)) {
+    if (rq->detached || !relay->tee || !relay->tee->wants_rest || !relay->tee->wants_rest(relay->tee->ctx)) {
         return 0;
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0412) "the client went away in the middle of the body; the "
