@@ -67,6 +67,8 @@ typedef struct rp_request_t {
 
     rp_conn_t *conn;           /* of the exchange in progress */
     rp_response_t response;
+    apr_table_t *hints;        /* of the 103s that the backend sent before it, or NULL */
+    const apr_table_t *hinted; /* those that the client was sent before the backend was asked, or NULL */
     int attempts;
     const char *member;        /* URL of the last one tried */
     rp_failure_t failure;

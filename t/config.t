@@ -170,6 +170,7 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyCacheEarly on
     RProxyCacheAllow authorization set-cookie
     RProxyCacheIgnoreClient on
+    RProxyCacheHints off
     RProxyCacheHeuristic 20% max=10m
     RProxyCacheStatus full
     RProxyCacheTargets Shop-Cache-Control CDN-Cache-Control

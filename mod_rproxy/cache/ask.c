@@ -10,6 +10,7 @@
 #include "cache/ask.h"
 #include "cache/collapse.h"
 #include "cache/fetch.h"
+#include "cache/hints.h"
 #include "cache/partial.h"
 #include "cache/save.h"
 #include "upstream/upstream.h"
@@ -102,6 +103,16 @@ static const rp_tee_t *begin_saving(rp_request_t *rq, rp_lookup_t *lookup, const
     return tee;
 }
 
+static int fetch(rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d)
+{
+    int status = rp_fetch(rq);
+
+    if (status == OK) {
+        rp_hints_learn(rq, lookup, &d->request_cc);
+    }
+    return status;
+}
+
 int rp_ask(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
 {
     const char *fwd = rp_forward_reason(rq, lookup, d);
@@ -122,14 +133,14 @@ int rp_ask(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
         rp_remove_conditions(rq);
         completing = rp_part_ask(rq, lookup);
     }
-    status = rp_fetch(rq);
+    status = fetch(rq, lookup, d);
     if (status == OK && asked && rq->response.status == HTTP_NOT_MODIFIED) {
         if (rp_save_freshened(rq, lookup, &d->request_cc)) {
             return answer_revalidated(rq, lookup, fwd);
         }
         rp_finish_exchange(rq);
         rp_remove_conditions(rq);
-        status = rp_fetch(rq);
+        status = fetch(rq, lookup, d);
     }
     if (status != OK) {
         return failed(rq, lookup, d, fwd, status);
@@ -159,7 +170,7 @@ int rp_ask(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
 
 void rp_refresh(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
 {
-    int asked = rp_add_validators(rq, lookup), status = rp_fetch(rq);
+    int asked = rp_add_validators(rq, lookup), status = fetch(rq, lookup, d);
     const rp_tee_t *tee;
     rp_save_t save;
 
@@ -171,7 +182,7 @@ void rp_refresh(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
         }
         rp_finish_exchange(rq);
         rp_remove_conditions(rq);
-        status = rp_fetch(rq);
+        status = fetch(rq, lookup, d);
     }
     if (status != OK) {
         rp_collapse_end(lookup, RP_FLIGHT_FAILED, status);

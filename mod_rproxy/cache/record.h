@@ -17,7 +17,9 @@ typedef enum rp_record_kind_e {
     /* An incomplete response: a part of a representation, its status and fields those of the whole (RFC 9111 §3.3). */
     RP_RECORD_PART = 3,
     /* Says which differences between queries make none (search.h): its .vary has them. */
-    RP_RECORD_SEARCH = 4
+    RP_RECORD_SEARCH = 4,
+    /* Fields of a 103, status: they tell what the response to come will need (cache/hints.h). */
+    RP_RECORD_HINTS = 5
 } rp_record_kind_e;
 
 typedef struct rp_record_t {

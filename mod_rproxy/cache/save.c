@@ -245,7 +245,7 @@ static int choose_key(rp_save_t *save, const rp_response_facts_t *facts, const a
     return 1;
 }
 
-static rp_store_rules_t store_rules(const rp_request_t *rq)
+rp_store_rules_t rp_store_rules(const rp_request_t *rq)
 {
     int allow = RP_OR_DEFAULT(rq->dconf->cache_allow, RP_DEFAULT_ALLOW);
 
@@ -292,7 +292,7 @@ static int answers_get(rp_request_t *rq, const rp_response_facts_t *facts)
 const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save)
 {
     const rp_response_t *response = &rq->response;
-    rp_store_rules_t rules = store_rules(rq);
+    rp_store_rules_t rules = rp_store_rules(rq);
     rp_incoming_t *in = &save->incoming;
     rp_response_facts_t facts;
     const char *why;
@@ -353,7 +353,7 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_response_fa
     rp_record_t *record = &lookup->record;
     apr_table_t *fields = record->fields;
     const char *vary = rp_vary_names(rq->r->pool, facts->vary);
-    rp_store_rules_t rules = store_rules(rq);
+    rp_store_rules_t rules = rp_store_rules(rq);
     int had = request_had(rq->r);
     rp_put_t put;
 

@@ -29,6 +29,9 @@ typedef struct rp_save_t {
     rp_tee_t tee;
 } rp_save_t;
 
+/** What RProxyCacheAllow allows. */
+rp_store_rules_t rp_store_rules(const rp_request_t *rq);
+
 /**
  * May rq->response, to a GET or a POST, be stored under the request's URL?  Then begin to.
  * @param lookup  stays where it is until the tee has seen the end

@@ -18,6 +18,7 @@
 #include "cache/cache.h"
 #include "cache/collapse.h"
 #include "cache/fetch.h"
+#include "cache/hints.h"
 #include "cache/local.h"
 #include "cache/partial.h"
 #include "cache/save.h"
@@ -156,6 +157,7 @@ int rp_serve(rp_request_t *rq)
         rp_cache_status(rq, NULL, "miss", "fwd=request");
         return HTTP_GATEWAY_TIME_OUT;
     }
+    rp_hints_send(rq, &lookup);
     return rp_answer_missing(rq, &lookup, &d);
 }
 

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/** tags.c, no_vary_search.c: what caches do beyond RFC 9111.  A part of http.h, which includes it. */
+/** tags.c, no_vary_search.c, hints.c: what caches do beyond RFC 9111.  A part of http.h, which includes it. */
 #ifndef RP_HTTP_EXTENSIONS_H
 #define RP_HTTP_EXTENSIONS_H
 
@@ -69,5 +69,31 @@ const char *rp_nvs_format(apr_pool_t *p, const rp_nvs_t *rules);
  * @return query itself when rules is NULL; else never NULL
  */
 const char *rp_nvs_query(apr_pool_t *p, const rp_nvs_t *rules, const char *query);
+
+/* ------------------------------------------------------------------ hints.c: 103 (Early Hints), RFC 8297 */
+
+/** Hints of more lines or bytes than these are too many to be remembered for a URL. */
+#define RP_MAX_HINTS 32
+#define RP_MAX_HINTS_LEN 4096
+
+/**
+ * Add the hints among a 103's fields, Link and Content-Security-Policy, to *hints, each line once; strings stay fields'.
+ * @param hints  *hints may be NULL, and is made in p when there is a first one
+ */
+void rp_hints_add(apr_pool_t *p, apr_table_t **hints, const apr_table_t *fields);
+
+/** Are they few and short enough to be remembered, and is there a Link? */
+int rp_hints_fit(const apr_table_t *hints);
+
+/** Is each line of some among those of all? */
+int rp_hints_within(const apr_table_t *some, const apr_table_t *all);
+
+/**
+ * Is a 103 of ours of use to a client, and will it not choke on it (RFC 8297 §3)?  Browsers heed it when they navigate,
+ * and say that they do; others must have at least HTTP/2, where interim responses cannot be taken for final ones.
+ * @param sec_fetch_mode  of the request (Fetch Metadata), or NULL
+ * @param http_version    1001 for HTTP/1.1
+ */
+int rp_hints_wanted(const char *sec_fetch_mode, int http_version);
 
 #endif

@@ -60,9 +60,11 @@ t_unit_test_vary_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_cache_control t/fuzz/fuzz_targeted t/fuzz/fuzz_date t/fuzz/fuzz_etag_list t/fuzz/fuzz_vary
 
 # Extensions of caching
-librpcore_la_SOURCES += %D%/extensions.h %D%/tags.c %D%/no_vary_search.c
+librpcore_la_SOURCES += %D%/extensions.h %D%/tags.c %D%/no_vary_search.c %D%/hints.c
 
-check_PROGRAMS += t/unit/test_tags t/unit/test_no_vary_search
+check_PROGRAMS += t/unit/test_tags t/unit/test_no_vary_search t/unit/test_hints
+t_unit_test_hints_SOURCES = t/unit/test_hints.c
+t_unit_test_hints_LDADD = $(UNIT_LDADD)
 t_unit_test_tags_SOURCES = t/unit/test_tags.c
 t_unit_test_tags_LDADD = $(UNIT_LDADD)
 t_unit_test_no_vary_search_SOURCES = t/unit/test_no_vary_search.c

@@ -18,6 +18,8 @@ APLOG_USE_MODULE(rproxy);
 
 /* How long to hold a body back for the backend's 100 (RFC 9110 §10.1.1: not indefinitely). */
 #define CONTINUE_WAIT apr_time_from_sec(1)
+/* httpd has no name for it. */
+#define EARLY_HINTS 103
 /* More interim responses than this are no good sign. */
 #define MAX_INTERIM 64
 /* The end of HTTP/2 streams, and of the server, cannot be polled for: it is looked for this often. */
@@ -182,22 +184,43 @@ static rp_exchange_e read_head(rp_request_t *rq, rp_head_t *head, apr_time_t dea
     }
 }
 
-static void pass_interim(rp_request_t *rq)
+void rp_send_interim(rp_request_t *rq, int status, const char *reason, apr_table_t *fields)
 {
     request_rec *r = rq->r;
-    apr_table_t *fields = r->headers_out;
+    apr_table_t *headers_out = r->headers_out;
 
-    /* Expectations are answered by httpd's input filter once the body is wanted. */
-    if (rq->detached || rq->response.status == HTTP_CONTINUE || !rp_hop_strip(rq->response.fields)) {
-        return;
-    }
-    r->headers_out = rq->response.fields;
-    r->status = rq->response.status;
-    r->status_line = apr_psprintf(r->pool, "%d %s", rq->response.status, rq->response.reason);
-    ap_send_interim_response(r, 1);
     r->headers_out = fields;
+    r->status = status;
+    r->status_line = apr_psprintf(r->pool, "%d %s", status, reason);
+    ap_send_interim_response(r, 1);
+    r->headers_out = headers_out;
     r->status = HTTP_OK;
     r->status_line = NULL;
+}
+
+/* Note a 103's hints. @return nonzero when the client has had them all */
+static int is_repeated(rp_request_t *rq, const apr_table_t *fields)
+{
+    apr_table_t *hints = NULL;
+
+    rp_hints_add(rq->r->pool, &hints, fields);
+    if (!hints) {
+        return 0;
+    }
+    rp_hints_add(rq->r->pool, &rq->hints, hints);
+    return rq->hinted && rp_hints_within(hints, rq->hinted);
+}
+
+static void pass_interim(rp_request_t *rq)
+{
+    const rp_response_t *response = &rq->response;
+
+    /* Expectations are answered by httpd's input filter once the body is wanted. */
+    if (response->status == HTTP_CONTINUE || !rp_hop_strip(response->fields)
+        || (response->status == EARLY_HINTS && is_repeated(rq, response->fields)) || rq->detached) {
+        return;
+    }
+    rp_send_interim(rq, response->status, response->reason, response->fields);
 }
 
 /* Content-Length said twice, or as a list, was the same every time: say it once. */
@@ -336,6 +359,7 @@ rp_exchange_e rp_exchange(rp_request_t *rq)
 
     rq->failure.type = NULL;
     rq->body_sent = 0;
+    rq->hints = NULL;
     rq->sent_whole = rq->continued = rq->answered = 0;
     rq->response.request_time = apr_time_now();
     e = rp_send_request(rq);

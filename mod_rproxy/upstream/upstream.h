@@ -37,6 +37,9 @@ rp_exchange_e rp_exchange(rp_request_t *rq);
 /** Send the request on rq->conn. @return RP_EXCHANGE_DONE when the response can be awaited */
 rp_exchange_e rp_send_request(rp_request_t *rq);
 
+/** Send the client an interim response, when it can take one. Uses fields up: httpd empties the table. */
+void rp_send_interim(rp_request_t *rq, int status, const char *reason, apr_table_t *fields);
+
 /** Read up to the head of a response that is final, or 101, into rq->response. */
 rp_exchange_e rp_receive_head(rp_request_t *rq);
 

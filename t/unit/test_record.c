@@ -170,6 +170,17 @@ static void a_part_comes_back(void **state)
     assert_comes_back(&record);
 }
 
+static void hints_come_back_and_nothing_else_is_interim(void **state)
+{
+    rp_record_t record = response(), read;
+
+    (void)state;
+    record.status = 103;
+    assert_false(rp_record_decode(pool, rp_record_encode(pool, &record), &read));
+    record.kind = RP_RECORD_HINTS;
+    assert_comes_back(&record);
+}
+
 static void the_bytes_are_the_same_on_every_host(void **state)
 {
     rp_record_t record = marker();
@@ -217,7 +228,7 @@ static void another_version_or_kind_is_none(void **state)
     for (kind = 0; kind < 256; kind++) {
         char *copy = apr_pmemdup(pool, bytes.ptr, bytes.len);
 
-        if (kind < RP_RECORD_RESPONSE || kind > RP_RECORD_SEARCH) {
+        if (kind < RP_RECORD_RESPONSE || kind > RP_RECORD_HINTS) {
             copy[4] = (char)kind;
             assert_int_equal(decodes(copy, bytes.len), 0);
         }
@@ -301,6 +312,7 @@ int main(void)
         cmocka_unit_test(numbers_come_back_whatever_their_size_and_sign),
         cmocka_unit_test(long_and_many_fields_come_back),
         cmocka_unit_test(a_part_comes_back),
+        cmocka_unit_test(hints_come_back_and_nothing_else_is_interim),
         cmocka_unit_test(the_bytes_are_the_same_on_every_host),
         cmocka_unit_test(a_record_cut_off_anywhere_is_none),
         cmocka_unit_test(another_version_or_kind_is_none),
