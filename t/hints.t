@@ -156,7 +156,7 @@ RProxyPass / app
 RProxyCache on
 CONF
     part 'a client of HTTP/2 gets them without further words' => sub {
-        get($httpd, '/page', @css);
+        get($httpd, '/page', @css, Host => '127.0.0.1:' . $httpd->port);
         my ($status, $output) = command(['curl', '-sS', '-i', '--http2-prior-knowledge', '--max-time', 10,
             'http://127.0.0.1:' . $httpd->port . '/page']);
         is($status, 0, 'curl is content') or diag($output);
