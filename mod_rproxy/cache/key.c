@@ -107,6 +107,18 @@ const char *rp_cache_key_search(const rp_request_t *rq, const char *known)
                    rp_cache_key_own(rq));
 }
 
+const char *rp_cache_key_prefix(const rp_request_t *rq, const char *url)
+{
+    const rp_key_conf_t *key = &rq->dconf->cache_key;
+    char *path = apr_pstrmemdup(rq->r->pool, url, strcspn(url, "?"));
+
+    if (key->lower > 0) {
+        ap_str_tolower(path);
+    }
+    return apr_pstrcat(rq->r->pool, rq->public_scheme, "://", key->host && *key->host ? key->host : rq->public_host, path,
+                       url + strcspn(url, "?"), NULL);
+}
+
 rp_request_t rp_cache_request_of(const rp_request_t *rq, const char *url)
 {
     rp_request_t other = *rq;

@@ -48,6 +48,12 @@ const char *rp_cache_key_search(const rp_request_t *rq, const char *known);
 /** What the request itself adds to its keys by RProxyCacheKey; "" for nothing. */
 const char *rp_cache_key_own(const rp_request_t *rq);
 
+/**
+ * What the keys of all URLs begin with that begin with url: scheme, host and the path's beginning, as the keys have them.
+ * @param url  "" for all of the host; a query is left as it is, whatever RProxyCacheKey makes of queries
+ */
+const char *rp_cache_key_prefix(const rp_request_t *rq, const char *url);
+
 /** Nonzero when a key rests on what is not known in the quick handler. */
 int rp_cache_key_is_late(const rp_request_t *rq);
 

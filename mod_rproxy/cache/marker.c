@@ -4,13 +4,19 @@
 
 #include "cache/lookup.h"
 #include "cache/marker.h"
+#include "cache/purge.h"
 
 rp_put_t rp_marker_put(apr_pool_t *p, const rp_record_t *record, apr_time_t expires, uint64_t since)
 {
     rp_put_t put = { .record = rp_record_encode(p, record), .expires = expires, .since = since };
 
+    if (record->kind == RP_RECORD_VARY || record->kind == RP_RECORD_SEARCH) {
+        /* It is no response: it is not counted, and may stay when what it leads to goes. */
+        return put;
+    }
     put.name.len = strlen(record->key);
     put.name.ptr = memmem(put.record.ptr, put.record.len, record->key, put.name.len);
+    put.ntags = rp_record_tags(p, record, &put.tags);
     return put;
 }
 

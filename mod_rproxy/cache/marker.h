@@ -7,7 +7,7 @@
 #include "cache/record.h"
 #include "cache/store.h"
 
-/** What the store gets: the encoded record, and of it the text of the key as its name. */
+/** What the store gets: the encoded record; of a response the text of its key as the name, and its tags. */
 rp_put_t rp_marker_put(apr_pool_t *p, const rp_record_t *record, apr_time_t expires, uint64_t since);
 
 /**

@@ -9,6 +9,7 @@
 
 #include "cache/collapse.h"
 #include "cache/marker.h"
+#include "cache/purge.h"
 #include "cache/save.h"
 #include "cache/search.h"
 #include "log.h"
@@ -438,28 +439,32 @@ void rp_save_head(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_
     lookup->store->ops->update(&lookup->entry, &put);
 }
 
-/* @param count  what was removed is added to it */
-static void invalidate_referred(rp_request_t *rq, rp_store_t *store, const char *name, apr_uint64_t *count)
+static void add_referred(rp_purge_order_t *order, rp_request_t *rq, rp_store_t *store, const char *name)
 {
     const char *url = referred_url(rq, name);
 
     if (url) {
         rp_request_t other = rp_cache_request_of(rq, url);
 
-        rp_search_purge(&other, store, 0, count);
+        rp_search_add(order, &other, store);
     }
 }
 
 void rp_save_invalidate(rp_request_t *rq, rp_store_t *store)
 {
-    apr_uint64_t count = 0;
+    rp_purge_order_t *order = rp_purge_order(rq->r->pool, 0);
+    apr_array_header_t *groups;
+    apr_uint64_t count;
 
     if (rq->response.status < 200 || rq->response.status >= 400) {
         return;
     }
-    rp_search_purge(rq, store, 0, &count);
-    invalidate_referred(rq, store, "Location", &count);
-    invalidate_referred(rq, store, "Content-Location", &count);
+    rp_search_add(order, rq, store);
+    add_referred(order, rq, store, "Location");
+    add_referred(order, rq, store, "Content-Location");
+    rp_tags_invalidated(rq->r->pool, rq->response.fields, &groups);
+    rp_purge_add_tags(order, groups, NULL, rp_cache_key_prefix(rq, ""));
+    rp_purge_run(store, order, &count);
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0202) "%s made %" APR_UINT64_T_FMT " stored responses invalid",
                   rq->method, count);
 }

@@ -54,7 +54,8 @@ void rp_save_head(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_
 
 /**
  * A successful unsafe request makes doubtful what is stored for its URL, and for those of this host that Location and
- * Content-Location name: remove it (RFC 9111 §4.4).
+ * Content-Location name, or that is in a group of this origin that Cache-Group-Invalidation names: remove it (RFC 9111
+ * §4.4, RFC 9875 §3).
  */
 void rp_save_invalidate(rp_request_t *rq, rp_store_t *store);
 

@@ -94,33 +94,16 @@ int rp_search_leads_to(const rp_request_t *rq, const rp_lookup_t *lookup, const 
     return !strcmp(key_text, rp_cache_key_search(rq, apr_pstrmemdup(rq->r->pool, from, (apr_size_t)(key_text + len - rest_len - from))));
 }
 
-static apr_status_t purge_key(rp_store_t *store, const char *key_text, int soft, apr_uint64_t *count)
-{
-    rp_purge_t purge = { .kind = RP_PURGE_KEY, .soft = soft };
-    unsigned char key[RP_KEY_LEN];
-    apr_uint64_t covered = 0;
-    apr_status_t rv;
-
-    rp_cache_hash(key_text, NULL, key);
-    memcpy(purge.key, key, RP_KEY_HALF);
-    rv = store->ops->purge(store, &purge, &covered);
-    *count += covered;
-    return rv;
-}
-
-apr_status_t rp_search_purge(const rp_request_t *rq, rp_store_t *store, int soft, apr_uint64_t *count)
+void rp_search_add(rp_purge_order_t *order, const rp_request_t *rq, rp_store_t *store)
 {
     const char *url_key = rp_cache_key(rq);
     const char *own = read_marker(rq, store, url_key), *path = rp_search_known(rq, store);
-    apr_status_t rv = purge_key(store, url_key, soft, count), rv2 = APR_SUCCESS;
 
+    rp_purge_add_key(order, url_key);
     if (own) {
-        rv2 = purge_key(store, rp_cache_key_search(rq, own), soft, count);
+        rp_purge_add_key(order, rp_cache_key_search(rq, own));
     }
     if (path && !(own && !strcmp(own, path))) {
-        apr_status_t rv3 = purge_key(store, rp_cache_key_search(rq, path), soft, count);
-
-        rv2 = rv2 == APR_SUCCESS ? rv3 : rv2;
+        rp_purge_add_key(order, rp_cache_key_search(rq, path));
     }
-    return rv == APR_SUCCESS ? rv2 : rv;
 }

@@ -15,6 +15,7 @@
 #define RP_SEARCH_H
 
 #include "cache/lookup.h"
+#include "cache/purge.h"
 
 /** A path's newest rules, as its marker has them; NULL when there are none. */
 const char *rp_search_known(const rp_request_t *rq, rp_store_t *store);
@@ -42,11 +43,9 @@ int rp_search_store(const rp_request_t *rq, const rp_lookup_t *lookup, const cha
 int rp_search_leads_to(const rp_request_t *rq, const rp_lookup_t *lookup, const char *key_text);
 
 /**
- * Purge what answers the request's URL, for all clients: under the URL's own key and under the one that
+ * Add to an order what answers the request's URL, for all clients: under the URL's own key and under those that
  * No-Vary-Search leads to.
- * @param count  entries that were there are added
- * @return an error when it may not be in effect
  */
-apr_status_t rp_search_purge(const rp_request_t *rq, rp_store_t *store, int soft, apr_uint64_t *count);
+void rp_search_add(rp_purge_order_t *order, const rp_request_t *rq, rp_store_t *store);
 
 #endif

@@ -21,6 +21,7 @@
 #include "cache/hints.h"
 #include "cache/local.h"
 #include "cache/partial.h"
+#include "cache/purge_method.h"
 #include "cache/save.h"
 #include "route/route.h"
 #include "upstream/upstream.h"
@@ -139,6 +140,9 @@ int rp_serve(rp_request_t *rq)
     if (rq->r->method_number == M_OPTIONS && is_last_hop(rq->r)) {
         /* httpd's own handler tells of itself. */
         return DECLINED;
+    }
+    if (rp_purge_is_ours(rq)) {
+        return rp_purge_serve(rq, store);
     }
     prepare(rq);
     bypass = caching ? bypasses(rq) : NULL;

@@ -65,6 +65,13 @@ const char *rp_cmd_cache_hints(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
+const char *rp_cmd_purge(cmd_parms *cmd, void *dir, int on)
+{
+    (void)cmd;
+    ((rp_dir_conf_t *)dir)->purge = on;
+    return NULL;
+}
+
 const char *rp_cmd_cache_status(cmd_parms *cmd, void *dir, const char *what)
 {
     rp_dir_conf_t *conf = dir;

@@ -158,6 +158,7 @@ typedef struct rp_dir_conf_t {
     int cache_status;  /* rp_cache_status_e */
     int ignore_client;
     int cache_hints;
+    int purge;         /* PURGE requests are answered here */
     int heuristic_percent; /* 0: off */
     apr_interval_time_t heuristic_max;
     const char *const *cache_targets; /* RProxyCacheTargets; NULL when unset: ask rp_cache_targets() */

@@ -25,6 +25,7 @@ void *rp_create_dir_conf(apr_pool_t *p, char *dir)
     conf->cache_status = RP_UNSET;
     conf->ignore_client = RP_UNSET;
     conf->cache_hints = RP_UNSET;
+    conf->purge = RP_UNSET;
     conf->heuristic_percent = RP_UNSET;
     conf->heuristic_max = RP_UNSET;
     rp_key_conf_init(conf);
@@ -53,6 +54,7 @@ void *rp_merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     MERGE(cache_status);
     MERGE(ignore_client);
     MERGE(cache_hints);
+    MERGE(purge);
     MERGE(heuristic_percent);
     MERGE(heuristic_max);
     merged->cache_targets = add->cache_targets ? add->cache_targets : base->cache_targets;

@@ -45,6 +45,8 @@ void rp_rules_merge(apr_pool_t *p, rp_dir_conf_t *merged, const rp_dir_conf_t *b
 rp_rules_t *rp_rules_copy(apr_pool_t *p, const rp_rules_t *rules);
 extern const rp_option_t rp_rule_options[];
 
+const char *rp_cmd_purge(cmd_parms *cmd, void *dir, int on);
+
 /* key_conf.c */
 const char *rp_cmd_cache_key(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 void rp_key_conf_init(rp_dir_conf_t *conf);

@@ -65,6 +65,15 @@ void rp_map_response(rp_request_t *rq)
     }
 }
 
+/* Names to purge by are for caches: here the last one that has use for them is told by RProxyTrust. */
+static void keep_from_client(const rp_request_t *rq)
+{
+    if (!rq->trusted && RP_OR_DEFAULT(rq->dconf->cache, 0)) {
+        apr_table_unset(rq->response.fields, "Surrogate-Key");
+        apr_table_unset(rq->response.fields, "Cache-Tag");
+    }
+}
+
 void rp_respond(rp_request_t *rq)
 {
     request_rec *r = rq->r;
@@ -79,6 +88,7 @@ void rp_respond(rp_request_t *rq)
     r->status = response->status;
     r->status_line = *response->reason ? apr_psprintf(r->pool, "%d %s", response->status, response->reason) : NULL;
     /* Headers that others have set already (mod_headers early, cookies of mod_usertrack) are in err_headers_out. */
+    keep_from_client(rq);
     r->headers_out = response->fields;
     if (rq->close_client) {
         /* In this way httpd still chunks the body, so that its end can be told from a break. */
