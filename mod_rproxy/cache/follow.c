@@ -42,7 +42,8 @@ static int is_answer(rp_request_t *rq, rp_lookup_t *lookup, uint64_t object, rp_
     rp_store_t *store = lookup->store;
     const apr_table_t *selecting;
 
-    if (store->ops->follow(store, object, rq->r->pool, entry) != APR_SUCCESS
+    /* Purged, softly too, since its fetch began: who comes later is to get a newer one. */
+    if (store->ops->follow(store, object, rq->r->pool, entry) != APR_SUCCESS || entry->soft
         || !rp_record_decode(rq->r->pool, entry->record, record)
         || !rp_search_leads_to(rq, lookup, record->key)) {
         return 0;

@@ -45,7 +45,8 @@ typedef struct rp_store_tag_t {
 /** What is put in front of a body, and what the store itself must know of it. Everything is copied. */
 typedef struct rp_put_t {
     rp_str_t record;
-    rp_str_t name;       /* by which prefixes are purged: a part of record (the same bytes), or empty */
+    rp_str_t name;       /* by which prefixes are purged: a part of record (the same bytes), or empty: no purge of a
+                          * prefix covers it, and none counts it */
     apr_time_t expires;  /* when it is of no use any more (wall clock): may be dropped from then on */
     const rp_store_tag_t *tags;
     int ntags;           /* at most RP_STORE_TAGS */
@@ -159,7 +160,7 @@ typedef struct rp_store_ops_t {
      * Purge: what was stored, and what is being fetched since before now (see rp_put_t.since), is not found any more,
      * or only as entry->soft.  In effect when this returns; all but a prefix take a transaction or two, a prefix is
      * in effect at once and then looks at every entry, to remove and to count.
-     * @param count  how many entries it covered: exact for a key and a prefix; of a tag those that carry it and were
+     * @param count  how many entries it covered: exact for a key (of those that have a name) and a prefix; of a tag those that carry it and were
      * not covered by an earlier hard purge of the same tag or of all; of all what is stored, with what was purged
      * earlier and is not removed yet
      * @return an error (logged) when it may not be in effect

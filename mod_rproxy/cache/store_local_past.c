@@ -165,16 +165,15 @@ static int apply_to(rp_local_txn_t *t, const unsigned char *key, const MDB_val *
 {
     rp_local_head_t head;
 
-    if (!rp_local_head_read(value, &head) || head.since < row->hard) {
-        ++*applied;
+    if (!rp_local_head_read(value, &head)) {
         return rp_local_drop(t, key, value);
     }
-    if (head.since < row->soft && !(head.flags & RP_LOCAL_SOFT)) {
-        ++*applied;
-        return rp_local_mark_soft(t, key, value);
+    /* What has no name leads to others and is none that anybody would count. */
+    *applied += head.name_len && (head.since < row->hard || head.since < row->soft);
+    if (head.since < row->hard) {
+        return rp_local_drop(t, key, value);
     }
-    *applied += head.since < row->soft;
-    return 0;
+    return head.since < row->soft && !(head.flags & RP_LOCAL_SOFT) ? rp_local_mark_soft(t, key, value) : 0;
 }
 
 int rp_local_key_apply(rp_local_txn_t *t, const unsigned char primary[RP_KEY_HALF], apr_uint64_t *applied, int *done)

@@ -156,7 +156,7 @@ static inline apr_status_t put(rp_store_t *s, const unsigned char *key, uint64_t
         at += n;
     }
     if (!rv) {
-        rv = s->ops->commit(w, PUT(expires, record));
+        rv = s->ops->commit(w, &(rp_put_t){.record = record, .name = record, .expires = expires});
     }
     apr_pool_destroy(p);
     return rv;
