@@ -276,4 +276,22 @@ one_mpm {
     };
 };
 
+one_mpm {
+    my $backend = backend(as_asked());
+    my $httpd = httpd(modules => \@modules, config => example('purge', PURGE_DIR => '@ROOT@/cache',
+        PURGE_BACKEND => $backend->url));
+    part 'conf.d/purge.conf keeps a page until it is purged' => sub {
+        my $page = asking('/page', ETag => '"1"', 'Surrogate-Key' => 'article-7', 'Cache-Control' => 'max-age=1');
+        get($httpd, $page);
+        like(get($httpd, $page)->field('Cache-Status'), qr/hit; ttl=86[34]/, 'for a day');
+        my @tag = ('Surrogate-Key' => 'article-7 author-3', 'RProxy-Purge' => 'tag; soft');
+        like(request($httpd, 'PURGE', '/', \@tag)->body, qr/"purged": 1,.*"soft"/, 'by the names of what it is made of');
+        $backend->forget;
+        is(get($httpd, $page)->body, 'answer 1', 'and serves it');
+        ok(eventually { $backend->count == 1 }, 'while a new one is fetched');
+        my $other = client($httpd, from => '127.0.0.2');
+        is($other->request('PURGE', '/', \@tag)->status, 403, 'others may not');
+    };
+};
+
 done_testing;

@@ -180,7 +180,7 @@ static int explain(request_rec *r, int status, const char *text)
 
 static int refuse(request_rec *r)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, RPLOGNO(0220) "PURGE refused: no Require says who may, and it would be "
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, RPLOGNO(0220) "PURGE refused: no Require says who may, and it would be "
                   "everybody; write, for example, <If \"%%{REQUEST_METHOD} == 'PURGE'\"> with RProxyPurge on and "
                   "Require ip ADDRESS inside");
     return HTTP_FORBIDDEN;
