@@ -28,6 +28,7 @@ sub respond
     push @fields, 'Cache-Groups' => qq("$1", "other") if $said =~ /group=(\w+)/;
     push @fields, Vary => 'X-Want' if $said =~ /vary/;
     push @fields, 'Cache-Control' => $said =~ /swr/ ? 'max-age=600, stale-while-revalidate=60' : 'max-age=600';
+    push @fields, 'No-Vary-Search' => 'params=("utm")' if $said =~ /nvs/;
     push @fields, ETag => '"v"' if $said =~ /etag/;
     $c->respond($request, 200, \@fields, 'body ' . ($request->field('X-Want') // ''));
 }
@@ -109,6 +110,14 @@ CONF
         is($purged->('/key/page?id=1&utm_medium=y'), '2 url hard', 'the URL is the same, for every cookie');
         $fetch->('/key/Page?id=2');
         is($purged->('/key/PAGE', 'RProxy-Purge' => 'prefix'), '1 prefix hard', 'so is a prefix');
+    };
+    part 'by No-Vary-Search' => sub {
+        $fetch->('/nvs?nvs&tag=nvs&utm=1');
+        ok($is_stored->('/nvs?nvs&tag=nvs&utm=2'), 'one response for many URLs');
+        is($purged->('/nvs?nvs&tag=nvs&utm=3'), '1 url hard', 'is purged by any of them');
+        $holds->(0, map { "/nvs?nvs&tag=nvs&utm=$_" } 1 .. 3);
+        $fetch->('/nvs?nvs&tag=nvs&utm=1');
+        is($purged->('/', 'Surrogate-Key' => 'nvs'), '1 tag hard', 'and by its tag');
     };
     part 'not on another host' => sub {
         my @elsewhere = (Host => 'elsewhere.example');
