@@ -16,6 +16,11 @@ size_t rp_frequency_size(uint64_t keys, size_t most)
     return size;
 }
 
+static unsigned char *line_of(const rp_frequency_t *f, uint64_t hash)
+{
+    return f->counters + (hash & (f->size / LINE - 1)) * LINE;
+}
+
 /** The key's cache line, and where in it its counters are. */
 static unsigned char *find(const rp_frequency_t *f, uint64_t hash, unsigned at[ROWS])
 {
@@ -24,7 +29,7 @@ static unsigned char *find(const rp_frequency_t *f, uint64_t hash, unsigned at[R
     for (i = 0; i < ROWS; i++) {
         at[i] = i * WIDTH + (unsigned)(hash >> (48 + 4 * i) & (WIDTH - 1));
     }
-    return f->counters + (hash & (f->size / LINE - 1)) * LINE;
+    return line_of(f, hash);
 }
 
 static unsigned least(const unsigned char *line, const unsigned at[ROWS])
@@ -62,6 +67,11 @@ unsigned rp_frequency_of(const rp_frequency_t *f, uint64_t hash)
     const unsigned char *line = find(f, hash, at);
 
     return least(line, at);
+}
+
+void rp_frequency_foresee(const rp_frequency_t *f, uint64_t hash)
+{
+    __builtin_prefetch(line_of(f, hash)); /* not for writing: of a popular key it is only read */
 }
 
 void rp_frequency_halve(const rp_frequency_t *f)

@@ -37,6 +37,9 @@ int rp_frequency_add(const rp_frequency_t *f, uint64_t hash);
 /** @return how often it was used, 0 to RP_FREQUENCY_MAX */
 unsigned rp_frequency_of(const rp_frequency_t *f, uint64_t hash);
 
+/** A call for this key follows soon: let the processor fetch its counters. */
+void rp_frequency_foresee(const rp_frequency_t *f, uint64_t hash);
+
 /** Halve all counters. One caller at a time, beside any number of the other calls. */
 void rp_frequency_halve(const rp_frequency_t *f);
 

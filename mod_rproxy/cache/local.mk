@@ -13,10 +13,14 @@ t_unit_test_flight_LDADD = $(UNIT_LDADD)
 librpcore_la_SOURCES += %D%/store.h %D%/store_local.h %D%/store_local.c %D%/store_local_prepare.c \
 	%D%/store_local_state.c %D%/store_local_read.c %D%/store_local_write.c %D%/store_local_remove.c \
 	%D%/store_local_room.c %D%/store_local_queue.c %D%/store_local_run.c %D%/store_local_purge.c \
-	%D%/store_local_past.c %D%/store_local_tags.c %D%/store_local_scan.c %D%/store_local_value.c %D%/frequency.h %D%/frequency.c
+	%D%/store_local_past.c %D%/store_local_tags.c %D%/store_local_scan.c %D%/store_local_value.c \
+	%D%/store_local_hint.c %D%/frequency.h %D%/frequency.c
 
 check_PROGRAMS += t/unit/test_store_local t/unit/test_store_local_prepare t/unit/test_store_local_crash \
-	t/unit/test_store_local_publish t/unit/test_store_local_purge t/unit/test_store_local_storm
+	t/unit/test_store_local_publish t/unit/test_store_local_purge t/unit/test_store_local_storm \
+	t/unit/test_store_local_hint
+t_unit_test_store_local_hint_SOURCES = t/unit/test_store_local_hint.c t/unit/store_local_util.h
+t_unit_test_store_local_hint_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_SOURCES = t/unit/test_store_local.c t/unit/store_local_util.h
 t_unit_test_store_local_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_publish_SOURCES = t/unit/test_store_local_publish.c t/unit/store_local_util.h

@@ -294,6 +294,7 @@ typedef struct opened_t {
 
 static void close_files(rp_local_t *s)
 {
+    rp_local_hints_close(s);
     rp_local_readers_close(s);
     mdb_env_close(s->env);
     if (s->shared_mapped) {
@@ -412,6 +413,7 @@ static int open_locked(rp_local_t *s, int dirfd, uint64_t size, const char **why
     }
     s->frequency.counters = (unsigned char *)s->shared + RP_LOCAL_SKETCH_AT;
     s->frequency.size = s->shared_size - RP_LOCAL_SKETCH_AT;
+    rp_local_hints_open(s);
     rc = rp_local_purge_open(s);
     if (rc) {
         close_files(s);

@@ -205,6 +205,8 @@ typedef struct rp_local_t {
     size_t shared_size;
     int shared_mapped;
     rp_frequency_t frequency;
+    uint64_t *hints; /* NULL: none; changed with atomic operations only */
+    unsigned hint_bits;
     rp_local_owner_t self;
     rp_local_slot_t idle[RP_LOCAL_IDLE];
 } rp_local_t;
@@ -335,6 +337,18 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
                           rp_entry_t *entry);
 apr_status_t rp_local_read(const rp_entry_t *entry, uint64_t offset, char *buf, apr_size_t *len);
 apr_status_t rp_local_follow(rp_store_t *store, uint64_t object, apr_pool_t *p, rp_entry_t *entry);
+
+/* ------------------------------------------------------------------ store_local_hint.c */
+
+/** After the map's size is known. Without memory there are no hints. */
+void rp_local_hints_open(rp_local_t *s);
+void rp_local_hints_close(rp_local_t *s);
+
+/** Let the processor fetch what a get() of this key is going to read. Changes nothing. */
+void rp_local_foresee(const rp_local_t *s, uint64_t hash);
+
+/** It was found there, in the map. */
+void rp_local_hint(const rp_local_t *s, uint64_t hash, const MDB_val *value);
 
 /* ---------------------------------------------- store_local_write.c, store_local_remove.c */
 
@@ -503,8 +517,11 @@ void rp_local_purge_sweep(rp_local_t *s, apr_time_t now);
 
 /* ------------------------------------------------------------------ store_local_queue.c: whom to evict */
 
-/** Note that a key was asked for or stored. */
-void rp_local_touch(rp_local_t *s, const unsigned char key[RP_KEY_LEN]);
+/** A key's hash, well mixed: by which it is counted and hinted at. */
+uint64_t rp_local_hash(const unsigned char key[RP_KEY_LEN]);
+
+/** Note that the key with this hash was asked for or stored. */
+void rp_local_touch(rp_local_t *s, uint64_t hash);
 
 /** An entry with that header was put under key: on trial, in head->sequence's place. */
 int rp_local_queue_add(rp_local_txn_t *t, const unsigned char key[RP_KEY_LEN], const rp_local_head_t *head);

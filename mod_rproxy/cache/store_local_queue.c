@@ -36,7 +36,7 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 29;
 }
 
-static uint64_t hash_of(const unsigned char key[RP_KEY_LEN])
+uint64_t rp_local_hash(const unsigned char key[RP_KEY_LEN])
 {
     uint64_t h, variant;
 
@@ -45,11 +45,11 @@ static uint64_t hash_of(const unsigned char key[RP_KEY_LEN])
     return mix(h ^ variant * UINT64_C(0xC2B2AE3D27D4EB4F));
 }
 
-void rp_local_touch(rp_local_t *s, const unsigned char key[RP_KEY_LEN])
+void rp_local_touch(rp_local_t *s, uint64_t hash)
 {
     static __thread unsigned uses;
 
-    if (rp_frequency_add(&s->frequency, hash_of(key)) && ++uses == USES_AT_ONCE) {
+    if (rp_frequency_add(&s->frequency, hash) && ++uses == USES_AT_ONCE) {
         uses = 0;
         __atomic_fetch_add(&s->shared->used, USES_AT_ONCE, __ATOMIC_RELAXED);
     }
@@ -229,7 +229,7 @@ typedef struct candidate_t {
 static void judge(rp_local_txn_t *t, candidate_t *c, apr_time_t now)
 {
     c->frequency =
-        c->row.expires <= now ? -1 : (int)rp_frequency_of(&t->s->frequency, hash_of(c->row.key));
+        c->row.expires <= now ? -1 : (int)rp_frequency_of(&t->s->frequency, rp_local_hash(c->row.key));
 }
 
 /** The oldest on trial. */

@@ -180,8 +180,10 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
     MDB_val k = {RP_KEY_LEN, (void *)key}, value;
     rp_local_reader_t *r;
     rp_local_head_t head;
+    uint64_t hash = rp_local_hash(key);
     int rc, sound = 1;
 
+    rp_local_foresee(s, hash);
     r = rp_local_reader_take(s, &rc);
     if (!r) {
         rp_local_status(s, RP_LOG_READ, rc, "cannot read");
@@ -189,6 +191,7 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
     }
     rc = mdb_get(r->txn, s->dbi[RP_DB_ENTRIES], &k, &value);
     if (!rc) {
+        rp_local_hint(s, hash, &value);
         sound = rp_local_head_read(&value, &head);
         rc = sound ? copy_entry(s, r->txn, key, &value, &head, p, entry) : 0;
     }
@@ -202,7 +205,7 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
         rp_local_remove(store, key);
         return APR_NOTFOUND;
     }
-    rp_local_touch(s, key);
+    rp_local_touch(s, hash);
     return APR_SUCCESS;
 }
 

@@ -449,7 +449,7 @@ apr_status_t rp_local_writer_commit(rp_store_writer_t *w, const rp_put_t *put)
     if (rv) {
         return writer_fail(w, rv);
     }
-    rp_local_touch(w->s, w->key);
+    rp_local_touch(w->s, rp_local_hash(w->key));
     w->rv = APR_EGENERAL;
     apr_pool_cleanup_kill(w->pool, w, writer_cleanup);
     if (w->object) {
