@@ -31,6 +31,9 @@ t_unit_test_store_local_purge_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_storm_SOURCES = t/unit/test_store_local_storm.c t/unit/store_local_util.h \
 	t/unit/store_local_tags.h
 t_unit_test_store_local_storm_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += t/unit/test_store_local_room
+t_unit_test_store_local_room_SOURCES = t/unit/test_store_local_room.c t/unit/store_local_util.h
+t_unit_test_store_local_room_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_prepare_SOURCES = t/unit/test_store_local_prepare.c t/unit/store_local_util.h
 t_unit_test_store_local_prepare_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_crash_SOURCES = t/unit/test_store_local_crash.c t/unit/store_local_util.h

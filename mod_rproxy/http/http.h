@@ -435,26 +435,6 @@ typedef enum rp_usable_e {
 rp_usable_e rp_usable(const rp_cc_t *response_cc, const rp_cc_t *request_cc, int pragma_no_cache,
                       rp_secs_t lifetime, rp_secs_t age);
 
-/* ------------------------------------------------------------------ stale.c: RFC 9111 §4.2.4, RFC 5861 */
-
-/**
- * How long after its freshness lifetime a response may be used while it is being revalidated, or instead of an error:
- * what it says itself, else what is configured (RP_NO_TIME or 0: not at all).  0 when it forbids stale answers.
- */
-rp_secs_t rp_stale_while_revalidate(const rp_cc_t *response_cc, rp_secs_t configured);
-rp_secs_t rp_stale_if_error(const rp_cc_t *response_cc, rp_secs_t configured);
-
-/** May a stale response of this age answer this request at once, and be revalidated afterwards? */
-int rp_may_revalidate_later(const rp_cc_t *response_cc, const rp_cc_t *request_cc, rp_secs_t configured,
-                            rp_secs_t lifetime, rp_secs_t age);
-
-/** May it stand in for a 500, 502, 503 or 504?  A request's own stale-if-error counts where the response has none. */
-int rp_may_cover_error(const rp_cc_t *response_cc, const rp_cc_t *request_cc, rp_secs_t configured, rp_secs_t lifetime,
-                       rp_secs_t age);
-
-/** May it be used when no backend can be reached (RFC 9111 §4.2.4)? */
-int rp_may_use_disconnected(const rp_cc_t *response_cc, const rp_cc_t *request_cc, rp_secs_t age);
-
 /* ------------------------------------------------------------------ conditional.c: RFC 9110 §13, §8.8 */
 
 /** Strong and weak comparison of entity tags as they stand in fields, quotes and W/ included (RFC 9110 §8.8.3.2). */
