@@ -172,6 +172,20 @@ static int look_again(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
     return rp_is_usable(rq, lookup, d);
 }
 
+/* Somebody may have fetched it between our look into the store and our becoming the next one to.
+ * @return nonzero when that serves; else the flight is ours still, or over when it is another variant that is wanted */
+static int was_fetched(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
+{
+    rp_lookup_t before = *lookup;
+    int usable = look_again(rq, lookup, d);
+
+    lookup->flight = before.flight;
+    if (usable || memcmp(before.key, lookup->key, RP_KEY_LEN)) {
+        rp_collapse_end(lookup, usable ? RP_FLIGHT_STORED : RP_FLIGHT_LEFT, 0);
+    }
+    return usable;
+}
+
 static int answer_failure(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d, const char *fwd, int status)
 {
     const char *params = apr_psprintf(rq->r->pool, "fwd=%s; collapsed", fwd);
@@ -238,6 +252,12 @@ int rp_answer_missing(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
         outcome_e outcome;
 
         if (join(rq, lookup) != RP_FLIGHT_WAIT) {
+            if (lookup->flight.follows && was_fetched(rq, lookup, d)) {
+                return rp_answer_hit(rq, lookup, d, d->usable == RP_USABLE_FRESH ? "hit" : "stale", "hit");
+            }
+            if (lookup->flight.follows && !lookup->flight.token) {
+                continue;
+            }
             break;
         }
         outcome = wait_for_other(rq, lookup, d, deadline, &result);

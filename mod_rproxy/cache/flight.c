@@ -122,7 +122,7 @@ static void take(rp_flights_t *f, rp_flight_slot_t *slot, const unsigned char ke
 }
 
 static rp_flight_role_e join_locked(rp_flights_t *f, rp_flight_set_t *set, const unsigned char key[RP_KEY_LEN],
-                                    apr_time_t now, apr_interval_time_t stall, rp_flight_slot_t **joined)
+                                    apr_time_t now, apr_interval_time_t stall, rp_flight_slot_t **joined, int *follows)
 {
     rp_flight_slot_t *room = NULL;
     int i;
@@ -131,6 +131,7 @@ static rp_flight_role_e join_locked(rp_flights_t *f, rp_flight_set_t *set, const
         rp_flight_slot_t *slot = &set->slots[i];
 
         if (!LOAD(slot->token) || is_over(slot)) {
+            *follows |= LOAD(slot->token) && !memcmp(slot->key, key, RP_KEY_LEN);
             room = room ? room : slot;
             continue;
         }
@@ -163,10 +164,11 @@ rp_flight_role_e rp_flight_join(rp_flights_t *f, const unsigned char key[RP_KEY_
     rp_flight_role_e role;
 
     flight->token = 0;
+    flight->follows = 0;
     if (!lock_set(set)) {
         return RP_FLIGHT_ALONE;
     }
-    role = join_locked(f, set, key, now, stall, &slot);
+    role = join_locked(f, set, key, now, stall, &slot, &flight->follows);
     if (slot) {
         flight->slot = at * RP_FLIGHT_WAYS + (unsigned)(slot - set->slots);
         flight->token = LOAD(slot->token);

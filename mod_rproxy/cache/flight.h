@@ -20,6 +20,7 @@ typedef struct rp_flights_t rp_flights_t;
 typedef struct rp_flight_t {
     unsigned slot;
     uint64_t token; /* tells it from others that had the slot before or have it later; 0: none */
+    int follows;    /* the fetcher's: another for the same key was over just before, so look again what that has stored */
 } rp_flight_t;
 
 typedef enum rp_flight_role_e {

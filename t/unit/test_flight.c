@@ -82,7 +82,9 @@ static void the_first_fetches_and_the_others_wait(void **state)
 
     rp_flight_end(flights, &first, RP_FLIGHT_STORED, 0);
     assert_int_equal(phase_of(&second), RP_FLIGHT_STORED);
+    assert_int_equal(first.follows, 0);
     assert_int_equal(join("a", &first), RP_FLIGHT_FETCH);
+    assert_int_equal(first.follows, 1);
     assert_int_equal(phase_of(&second), RP_FLIGHT_LEFT);
     assert_int_equal(join("b", &first), RP_FLIGHT_WAIT);
 }
