@@ -110,7 +110,7 @@ static apr_status_t fetch(relay_t *relay, int *client_failed)
     apr_status_t rv = rp_fill(rq, relay->unflushed ? RP_DEADLINE(PAUSE) : RP_DEADLINE(idle));
 
     if (!APR_STATUS_IS_TIMEUP(rv) || !relay->unflushed) {
-        *client_failed = !rq->detached && APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
+        *client_failed = APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
         return rv;
     }
     if (relay->tee && relay->tee->pause) {
@@ -122,7 +122,7 @@ static apr_status_t fetch(relay_t *relay, int *client_failed)
         return rv;
     }
     rv = rp_fill(rq, RP_DEADLINE(idle));
-    *client_failed = !rq->detached && APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
+    *client_failed = APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
     return rv;
 }
 
