@@ -55,7 +55,7 @@ sub environment
     return {} if !@{ $self->{preload} };
     return {
         LD_PRELOAD => join(' ', @{ $self->{preload} }),
-        ASAN_OPTIONS => "detect_leaks=0:log_path=$self->{folder}/report",
+        ASAN_OPTIONS => "detect_leaks=0:handle_segv=2:log_path=$self->{folder}/report",
         UBSAN_OPTIONS => "print_stacktrace=1:halt_on_error=1:log_path=$self->{folder}/report",
     };
 }
