@@ -6,16 +6,15 @@ use lib "$FindBin::Bin/lib";
 use RP::Test;
 
 # The request says what the backend does: X-Hint: a Link of a 103; X-Wait: a signal to wait for before the final
-# response; X-Field: a field of that ("Name: value").
+# response; X-Status, X-Field: its status, and a field of it ("Name: value").
 sub respond
 {
     my ($c, $request) = @_;
     my @hints = map { split /, / } $request->fields('X-Hint');
     $c->send("HTTP/1.1 103 Early Hints\r\nServer: backend\r\n", (map { "Link: $_\r\n" } @hints), "\r\n") if @hints;
     $c->wait_signal($request->field('X-Wait')) if $request->field('X-Wait');
-    my ($status) = $request->target =~ /status=(\d+)/;
     my @fields = map { split /: /, $_, 2 } map { split /, (?=[A-Z])/ } $request->fields('X-Field');
-    $c->respond($request, $status || 200, \@fields, 'page');
+    $c->respond($request, $request->field('X-Status') || 200, \@fields, 'page');
 }
 
 my @navigates = ('Sec-Fetch-Mode' => 'navigate');
@@ -26,12 +25,16 @@ sub hinted { map { $_->field('Link') } get(@_)->informational }
 
 each_mpm {
     my $backend = backend(\&respond);
-    my $httpd = httpd(children => 2, config => pool(app => $backend) . <<'CONF');
+    my $httpd = httpd(children => 2, modules => ['authz_host'], config => pool(app => $backend) . <<'CONF');
 RProxyCacheLocal @ROOT@/cache size=64M
 RProxyPass / app
 RProxyCache on
 LogFormat "%U hints=%{rproxy-hints}n" hints
 CustomLog @ROOT@/hints.log hints
+<If "%{REQUEST_METHOD} == 'PURGE'">
+    RProxyPurge on
+    Require ip 127.0.0.1
+</If>
 <Location /off>
     RProxyCacheHints off
 </Location>
@@ -86,7 +89,13 @@ CONF
         get($httpd, '/stored', @stored);
         is(scalar(hinted($httpd, '/stored', @navigates)), 0, 'a hit');
         is(scalar(hinted($httpd, '/stored', @navigates, @css, 'Cache-Control' => 'no-cache')), 1, 'a reload');
-        is(scalar(hinted($httpd, '/stored?status=304', @stored)), 1, 'a client that asks with its own validator teaches');
+        my @again = ('X-Status' => 304, 'X-Field' => 'ETag: "2"');
+        get($httpd, '/again', 'X-Field' => 'ETag: "2"');
+        like(get($httpd, '/again', @again, @css)->field('Cache-Status'), qr/fwd-status=304/, 'a 304 teaches as well');
+        my $response = get($httpd, '/again', @again, @navigates);
+        is(scalar($response->informational), 1, 'what precedes the next one');
+        is($response->body, 'page', 'and what it confirms');
+        is(scalar(hinted($httpd, '/again', @again, @navigates)), 1, 'which does not take hints back by saying none');
     };
     part 'nobody else is told' => sub {
         get($httpd, '/who', @css);
@@ -127,9 +136,20 @@ CONF
         is(scalar(hinted($httpd, '/vary', @navigates, @en, @by)), 1, 'with the same');
     };
     part 'they end with what is stored for the URL' => sub {
-        get($httpd, '/posted', @css);
-        post($httpd, '/posted', 'x');
-        is(scalar(hinted($httpd, '/posted', @navigates)), 0, 'by a POST');
+        my %by = (
+            'a POST' => sub { post($httpd, $_[0], 'x') },
+            'a PURGE' => sub { request($httpd, 'PURGE', $_[0], []) },
+            'a soft one' => sub { request($httpd, 'PURGE', $_[0], ['RProxy-Purge' => 'url; soft']) },
+            'one of a tag' => sub { request($httpd, 'PURGE', '/', ['Surrogate-Key' => 'shop']) },
+            'one of a prefix' => sub { request($httpd, 'PURGE', '/ended/', ['RProxy-Purge' => 'prefix']) },
+        );
+        for my $what (sort keys %by) {
+            my $target = '/ended/by' . $what =~ s/\W//gr;
+            get($httpd, $target, @css, 'X-Field' => 'Surrogate-Key: shop');
+            is(scalar(hinted($httpd, $target, @navigates, @css)), 1, "$what: they were there");
+            like($by{$what}->($target)->status, qr/\A2/, "$what comes");
+            is(scalar(hinted($httpd, $target, @navigates)), 0, "$what: they are gone");
+        }
     };
     part 'too many are not kept' => sub {
         get($httpd, '/many', map { ('X-Hint' => "</$_.css>; rel=preload") } 1 .. 33);

@@ -5,6 +5,7 @@
 #include <httpd.h>
 
 #include "cache/hints.h"
+#include "cache/purge.h"
 #include "cache/save.h"
 #include "upstream/upstream.h"
 
@@ -107,6 +108,9 @@ static void remember(rp_request_t *rq, const rp_lookup_t *lookup, const unsigned
     };
     rp_put_t put = { .since = lookup->since, .expires = apr_time_from_sec(facts->response_time + KEEP) };
     const char *names = rp_vary_names(p, facts->vary);
+    /* They go with the response's tags, which a 304 need not repeat. */
+    rp_record_t tagged = { .key = lookup->key_text, .fields = rq->response.status == HTTP_NOT_MODIFIED
+                                                              ? lookup->record.fields : rq->response.fields };
     rp_store_writer_t *writer;
 
     if (names) {
@@ -116,6 +120,7 @@ static void remember(rp_request_t *rq, const rp_lookup_t *lookup, const unsigned
     put.record = rp_record_encode(p, &record);
     put.name.len = strlen(record.key);
     put.name.ptr = memmem(put.record.ptr, put.record.len, record.key, put.name.len);
+    put.ntags = rp_record_tags(p, &tagged, &put.tags);
     if (store->ops->begin(store, key, 0, p, &writer) == APR_SUCCESS) {
         store->ops->commit(writer, &put);
     }
