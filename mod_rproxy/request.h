@@ -54,6 +54,9 @@ typedef struct rp_request_t {
     apr_table_t *fields;       /* request fields for backends: end-to-end, with ours added */
     rp_body_e body;            /* of the request: none, length, chunked */
     apr_uint64_t body_len;
+    rp_str_t content;          /* what was read of it before it is forwarded (rp_take_content); ptr is NULL when nothing was */
+    int content_whole;         /* content is all of it, to be sent as often as need be */
+    const char *content_key;   /* what a cache tells it from other content by, or NULL: see rp_query_read() */
     int body_begun;            /* bytes of it were taken from the client: no second try */
     apr_uint64_t body_sent;    /* bytes of it that went to the backend */
     int sent_whole;            /* the request went out to its last byte: without that its connection is of no more use */

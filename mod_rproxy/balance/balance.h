@@ -64,4 +64,7 @@ int rp_pool_retry_after(const rp_pool_t *pool, apr_time_t now);
  */
 int rp_forward(rp_request_t *rq);
 
+/** The client did not send the request as it should have, or is gone: what a handler returns of that. */
+int rp_client_failed(rp_request_t *rq);
+
 #endif

@@ -2,6 +2,8 @@
 
 /** From member to member until one answers. */
 
+#include <string.h>
+
 #include <httpd.h>
 #include <http_log.h>
 #include <apr_strings.h>
@@ -23,7 +25,8 @@ static int is_idempotent(const request_rec *r)
     case M_DELETE:
         return 1;
     default:
-        return 0;
+        /* RFC 10008 §2 */
+        return !strcmp(r->method, "QUERY");
     }
 }
 
@@ -83,7 +86,7 @@ static int nobody_left(rp_request_t *rq, const rp_pool_t *pool)
     return rp_fail(rq);
 }
 
-static int client_failed(rp_request_t *rq)
+int rp_client_failed(rp_request_t *rq)
 {
     if (rq->failure.status) {
         return rq->failure.status;
@@ -114,7 +117,7 @@ int rp_forward(rp_request_t *rq)
         case RP_EXCHANGE_DONE:
             return rq->response.status == HTTP_SWITCHING_PROTOCOLS ? rp_tunnel(rq) : OK;
         case RP_EXCHANGE_CLIENT:
-            return client_failed(rq);
+            return rp_client_failed(rq);
         default:
             return rp_fail(rq);
         }

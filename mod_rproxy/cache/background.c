@@ -130,6 +130,13 @@ static rp_request_t *copy_request(apr_pool_t *p, const rp_request_t *rq)
     copy->target = apr_pstrdup(p, rq->target);
     copy->method = copy->r->method;
     copy->fields = apr_table_clone(p, rq->fields);
+    copy->body = rq->body;
+    copy->body_len = rq->body_len;
+    copy->content_key = apr_pstrdup(p, rq->content_key);
+    copy->content_whole = rq->content_whole;
+    if (rq->content.ptr) {
+        copy->content = (rp_str_t){ apr_pmemdup(p, rq->content.ptr, rq->content.len), rq->content.len };
+    }
     copy->trusted = rq->trusted;
     copy->coding = rq->coding;
     /* Expressions may see less in the copy, and what is fetched is to be stored where it was found. */

@@ -60,6 +60,10 @@ const char *rp_cache_key_own(const rp_request_t *rq)
         return rq->key_own;
     }
     text = key->fields && *key->fields ? rp_vary_selection(p, key->fields, rq->r->headers_in) : "";
+    if (rq->content_key) {
+        /* No name of a field or cookie begins so: a QUERY never answers a GET. */
+        text = apr_pstrcat(p, "?", rq->content_key, "\n", text, NULL);
+    }
     if (key->cookies && key->cookies->nelts) {
         text = apr_pstrcat(p, text, rp_cookie_selection(p, key->cookies, rq->r->headers_in), NULL);
     }

@@ -4,6 +4,7 @@ mod_rproxy_la_SOURCES += %D%/cache.h %D%/serve.c %D%/decide.h %D%/decide.c %D%/a
 mod_rproxy_la_SOURCES += %D%/policy.h %D%/policy.c %D%/key.c %D%/marker.h %D%/marker.c %D%/search.h %D%/search.c
 mod_rproxy_la_SOURCES += %D%/hints.h %D%/hints.c
 mod_rproxy_la_SOURCES += %D%/purge.h %D%/purge.c %D%/purge_method.h %D%/purge_method.c
+mod_rproxy_la_SOURCES += %D%/query.h %D%/query.c
 mod_rproxy_la_SOURCES += %D%/ranges.h %D%/ranges.c %D%/partial.h %D%/partial.c
 librpcore_la_SOURCES += %D%/record.h %D%/record.c
 librpcore_la_SOURCES += %D%/flight.h %D%/flight_table.h %D%/flight.c %D%/bell.c

@@ -290,6 +290,13 @@ static int answers_get(rp_request_t *rq, const rp_response_facts_t *facts)
     return !strcmp(rp_cache_key(&other), rp_cache_key(rq));
 }
 
+/* Does what holds for a response to GET hold for this one?  For a QUERY's, once its content is part of the key; but no
+ * part of one is stored, which would be completed with ranges. */
+static int is_like_get(rp_request_t *rq, const rp_response_facts_t *facts)
+{
+    return rq->content_key ? rq->response.status != HTTP_PARTIAL_CONTENT : answers_get(rq, facts);
+}
+
 const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *request_cc, rp_save_t *save)
 {
     const rp_response_t *response = &rq->response;
@@ -306,7 +313,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc
     rp_policy_facts(rq, &facts);
     why = rq->r->header_only ? "method" : rq->policy.no_store ? "rule"
         : in->len != UINT64_MAX && in->len > rq->policy.largest ? "largest"
-        : rp_not_storable(&facts, &rules, answers_get(rq, &facts) ? "GET" : rq->method, request_cc, request_had(rq->r));
+        : rp_not_storable(&facts, &rules, is_like_get(rq, &facts) ? "GET" : rq->method, request_cc, request_had(rq->r));
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0201) "not stored: %s", why);
         apr_table_setn(rq->r->notes, "rproxy-not-stored", why);

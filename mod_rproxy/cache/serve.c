@@ -22,6 +22,7 @@
 #include "cache/local.h"
 #include "cache/partial.h"
 #include "cache/purge_method.h"
+#include "cache/query.h"
 #include "cache/save.h"
 #include "route/route.h"
 #include "upstream/upstream.h"
@@ -77,7 +78,7 @@ static const char *bypasses(rp_request_t *rq)
 {
     const request_rec *r = rq->r;
 
-    if (r->method_number != M_GET) {
+    if (r->method_number != M_GET && !(rp_is_query(rq) && rp_query_may_cache(rq))) {
         return "fwd=method";
     }
     if (rq->is_part) {
@@ -85,8 +86,9 @@ static const char *bypasses(rp_request_t *rq)
     }
     /* Conditions for the origin to judge (RFC 9111 §4.3.2), and content that may mean something. */
     if (apr_table_get(r->headers_in, "If-Match") || apr_table_get(r->headers_in, "If-Unmodified-Since")
-        || apr_table_get(r->headers_in, "Transfer-Encoding") || apr_table_get(r->headers_in, "Content-Length")
-        || apr_table_get(r->headers_in, "Upgrade")) {
+        || apr_table_get(r->headers_in, "Upgrade")
+        || (!rp_is_query(rq) && (apr_table_get(r->headers_in, "Transfer-Encoding")
+                                 || apr_table_get(r->headers_in, "Content-Length")))) {
         return "fwd=request";
     }
     rp_policy_request(rq);
@@ -146,6 +148,13 @@ int rp_serve(rp_request_t *rq)
     }
     prepare(rq);
     bypass = caching ? bypasses(rq) : NULL;
+    if (caching && !bypass && rp_is_query(rq)) {
+        status = rp_query_read(rq);
+        if (status != OK) {
+            return status;
+        }
+        bypass = rq->content_key ? NULL : "fwd=request";
+    }
     if (!caching || bypass) {
         return pass_through(rq, bypass);
     }
@@ -171,7 +180,7 @@ int rp_serve_early(rp_request_t *rq)
     rp_lookup_t lookup;
     rp_decision_t d;
 
-    if (!store || rp_policy_is_late(rq) || rp_cache_key_is_late(rq) || bypasses(rq) || rp_route_target(rq) != OK) {
+    if (!store || rp_is_query(rq) || rp_policy_is_late(rq) || rp_cache_key_is_late(rq) || bypasses(rq) || rp_route_target(rq) != OK) {
         return DECLINED;
     }
     prepare(rq);

@@ -72,6 +72,25 @@ const char *rp_cmd_purge(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
+/* It is in memory while the request lasts. */
+#define QUERY_MOST ((apr_uint64_t)16 << 20)
+
+const char *rp_cmd_cache_query(cmd_parms *cmd, void *dir, const char *size)
+{
+    rp_dir_conf_t *conf = dir;
+    apr_uint64_t n;
+
+    if (!strcasecmp(size, "off")) {
+        conf->cache_query = RP_CACHE_QUERY_OFF;
+        return NULL;
+    }
+    if (!rp_parse_size(size, &n) || n > QUERY_MOST) {
+        return apr_psprintf(cmd->pool, "RProxyCacheQuery %s: write off, or a size of at most 16M, such as 64K", size);
+    }
+    conf->cache_query = (apr_off_t)n;
+    return NULL;
+}
+
 const char *rp_cmd_cache_status(cmd_parms *cmd, void *dir, const char *what)
 {
     rp_dir_conf_t *conf = dir;

@@ -159,6 +159,7 @@ typedef struct rp_dir_conf_t {
     int ignore_client;
     int cache_hints;
     int purge;         /* PURGE requests are answered here */
+    apr_off_t cache_query; /* the largest content of a QUERY that the cache has to do with; -2: off */
     int heuristic_percent; /* 0: off */
     apr_interval_time_t heuristic_max;
     const char *const *cache_targets; /* RProxyCacheTargets; NULL when unset: ask rp_cache_targets() */
@@ -175,6 +176,8 @@ typedef struct rp_dir_conf_t {
 
 /** Defaults of what may be RP_UNSET. */
 #define RP_DEFAULT_HEURISTIC_PERCENT 10
+#define RP_DEFAULT_CACHE_QUERY 65536
+#define RP_CACHE_QUERY_OFF (-2)
 #define RP_DEFAULT_HEURISTIC_MAX apr_time_from_sec(24 * 60 * 60)
 #define RP_DEFAULT_CONNECT_TIMEOUT apr_time_from_sec(5)
 #define RP_DEFAULT_FIRST_BYTE_TIMEOUT apr_time_from_sec(60)

@@ -26,6 +26,7 @@ void *rp_create_dir_conf(apr_pool_t *p, char *dir)
     conf->ignore_client = RP_UNSET;
     conf->cache_hints = RP_UNSET;
     conf->purge = RP_UNSET;
+    conf->cache_query = RP_UNSET;
     conf->heuristic_percent = RP_UNSET;
     conf->heuristic_max = RP_UNSET;
     rp_key_conf_init(conf);
@@ -55,6 +56,7 @@ void *rp_merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     MERGE(ignore_client);
     MERGE(cache_hints);
     MERGE(purge);
+    MERGE(cache_query);
     MERGE(heuristic_percent);
     MERGE(heuristic_max);
     merged->cache_targets = add->cache_targets ? add->cache_targets : base->cache_targets;

@@ -38,6 +38,7 @@ extern const rp_option_t rp_timeout_options[];
 /* rules_conf.c */
 const char *rp_cmd_ignore_client(cmd_parms *cmd, void *dir, int on);
 const char *rp_cmd_cache_hints(cmd_parms *cmd, void *dir, int on);
+const char *rp_cmd_cache_query(cmd_parms *cmd, void *dir, const char *size);
 const char *rp_cmd_cache_status(cmd_parms *cmd, void *dir, const char *what);
 const char *rp_cmd_heuristic(cmd_parms *cmd, void *dir, const char *part, const char *max);
 const char *rp_cmd_cache_rule(cmd_parms *cmd, void *dir, int argc, char *const argv[]);

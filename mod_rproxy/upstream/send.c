@@ -68,11 +68,11 @@ static step_e write_all(rp_request_t *rq, const char *data, apr_size_t len, apr_
     return STEP_OK;
 }
 
-/* The client has sent nothing for now: wait for it, or for the backend to answer without the rest. */
+/* The client has sent nothing for now: wait for it, or for the backend, if asked already, to answer without the rest. */
 static step_e wait_for_client(rp_request_t *rq, apr_status_t *status)
 {
     rp_waitee_t waitees[2] = {
-        { rp_client_fd(rq), RP_WANT_READ, 0 }, { rq->answered ? -1 : rq->conn->t.fd, RP_WANT_READ, 0 }
+        { rp_client_fd(rq), RP_WANT_READ, 0 }, { rq->answered || !rq->conn ? -1 : rq->conn->t.fd, RP_WANT_READ, 0 }
     };
 
     *status = rp_wait_any(waitees, 2, RP_DEADLINE(rq->r->server->timeout));
@@ -212,16 +212,19 @@ static step_e send_body(rp_request_t *rq, apr_status_t *status)
 {
     apr_bucket_brigade *bb = apr_brigade_create(rq->r->pool, rq->r->connection->bucket_alloc);
     char *room = rq->body == RP_BODY_CHUNKED ? apr_palloc(rq->r->pool, CHUNK_HEAD + PIECE + CHUNK_TAIL) : NULL;
-    step_e step;
+    step_e step = rq->content.len ? write_data(rq, rq->content.ptr, rq->content.len, room, status) : STEP_OK;
 
+    if (step == STEP_OK && rq->content_whole) {
+        step = STEP_END;
+    }
     /* Ends with the body's last byte, an error, or a deadline in one of the steps. */
-    do {
+    while (step == STEP_OK) {
         step = read_client(rq, bb, status);
         if (step == STEP_OK) {
             rq->body_begun = 1;
             step = write_brigade(rq, bb, room, status);
         }
-    } while (step == STEP_OK);
+    }
     if (step == STEP_END) {
         step = write_end(rq, status);
     }
@@ -285,4 +288,73 @@ rp_exchange_e rp_send_request(rp_request_t *rq)
     }
     rq->sent_whole = step == STEP_OK;
     return conclude(rq, step, status);
+}
+
+/* ------------------------------------------------------------------ content that is read ahead */
+
+typedef struct taking_t {
+    char *buf;
+    apr_size_t size;
+    apr_size_t len;
+} taking_t;
+
+static void take_data(apr_pool_t *p, taking_t *taking, const char *data, apr_size_t len)
+{
+    if (len > taking->size - taking->len) {
+        apr_size_t size = 2 * taking->size > taking->len + len ? 2 * taking->size : taking->len + len;
+        char *larger = apr_palloc(p, size);
+
+        memcpy(larger, taking->buf, taking->len);
+        taking->buf = larger;
+        taking->size = size;
+    }
+    memcpy(taking->buf + taking->len, data, len);
+    taking->len += len;
+}
+
+static step_e take_brigade(apr_pool_t *p, apr_bucket_brigade *bb, taking_t *taking, apr_status_t *status)
+{
+    apr_bucket *b;
+
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
+        const char *data;
+        apr_size_t len;
+
+        if (APR_BUCKET_IS_EOS(b)) {
+            return STEP_END;
+        }
+        if (APR_BUCKET_IS_METADATA(b)) {
+            continue;
+        }
+        *status = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+        if (*status != APR_SUCCESS) {
+            return STEP_CLIENT;
+        }
+        take_data(p, taking, data, len);
+    }
+    return STEP_OK;
+}
+
+rp_exchange_e rp_take_content(rp_request_t *rq, apr_uint64_t most)
+{
+    apr_pool_t *p = rq->r->pool;
+    apr_bucket_brigade *bb = apr_brigade_create(p, rq->r->connection->bucket_alloc);
+    taking_t taking = { .size = rq->body == RP_BODY_LENGTH && rq->body_len < most ? (apr_size_t)rq->body_len + 1 : 4096 };
+    apr_status_t status = APR_SUCCESS;
+    step_e step = STEP_OK;
+
+    taking.buf = apr_palloc(p, taking.size);
+    /* Ends with the content, the bound, an error, or a deadline. */
+    while (step == STEP_OK && taking.len <= most) {
+        step = read_client(rq, bb, &status);
+        if (step == STEP_OK) {
+            step = take_brigade(p, bb, &taking, &status);
+        }
+    }
+    apr_brigade_destroy(bb);
+    rq->content = (rp_str_t){ taking.buf, taking.len };
+    rq->content_whole = step == STEP_END;
+    /* The client has been told to go on. */
+    apr_table_unset(rq->fields, "Expect");
+    return step == STEP_OK || step == STEP_END ? RP_EXCHANGE_DONE : client_failed(rq, status);
 }

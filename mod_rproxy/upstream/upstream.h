@@ -40,6 +40,13 @@ rp_exchange_e rp_send_request(rp_request_t *rq);
 /** Send the client an interim response, when it can take one. Uses fields up: httpd empties the table. */
 void rp_send_interim(rp_request_t *rq, int status, const char *reason, apr_table_t *fields);
 
+/**
+ * Read the request's content, before anything is sent, into rq->content: all of it, or a piece more than most bytes.  It
+ * is sent in front of what is still to be read, or, when rq->content_whole, as often as need be.  Made for rq->fields.
+ * @return RP_EXCHANGE_DONE, RP_EXCHANGE_CLIENT
+ */
+rp_exchange_e rp_take_content(rp_request_t *rq, apr_uint64_t most);
+
 /** Read up to the head of a response that is final, or 101, into rq->response. */
 rp_exchange_e rp_receive_head(rp_request_t *rq);
 
