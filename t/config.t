@@ -60,6 +60,7 @@ my @wrong = (
     ['an unknown coding', "!RProxyCompress lzma\n", qr/lzma/, qr/zstd.*br.*gzip|gzip.*br.*zstd/],
     ['a level that a coding does not have', "!RProxyCompressLevel gzip=10\n", qr/gzip=10/, qr/\b9\b/],
     ['a least size that is none', "!RProxyCompressMin small\n", qr/small/, qr/64K|1K|size/],
+    ['content of a QUERY larger than can be kept', "!RProxyCacheQuery 17M\n", qr/17M/, qr/16M/],
     ['a store smaller than it can be', "!RProxyCacheLocal \@ROOT\@/cache size=1K\n", qr/size=1K/, qr/4M/],
     ['an object larger than half of the store', "!RProxyCacheLocal \@ROOT\@/cache size=16M largest=12M\n", qr/largest=/, qr/half of size/],
     ['a store without a folder', "!RProxyCacheLocal size=64M\n", qr/RProxyCacheLocal/, qr/DIR/],
@@ -171,6 +172,7 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyCacheAllow authorization set-cookie
     RProxyCacheIgnoreClient on
     RProxyCacheHints off
+    RProxyCacheQuery 1M
     RProxyCacheHeuristic 20% max=10m
     RProxyCacheStatus full
     RProxyCacheTargets Shop-Cache-Control CDN-Cache-Control

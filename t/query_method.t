@@ -125,4 +125,23 @@ CONF
     };
 };
 
+# What was read of the client can be sent again; QUERY is idempotent.
+one_mpm {
+    my $backend = backend(on_connection => sub {
+        my ($c) = @_;
+        for my $n (1 .. 100) {
+            my $request = $c->read_request_head or return;
+            $c->read_request_body($request);
+            return $c->reset if $c->number == 1 && $n == 2;
+            $c->respond($request, 200, ['Cache-Control' => 'max-age=600'], $c->number . ' ' . $request->body);
+        }
+    });
+    my $httpd = httpd(children => 1, config => pool(app => $backend)
+        . "RProxyCacheLocal \@ROOT\@/cache size=8M\nRProxyPass / app\nRProxyCache on\n");
+    part 'a kept connection that is dead is no reason to fail' => sub {
+        is(request($httpd, 'QUERY', '/', [], 'first')->body, '1 first', 'one request on the first connection');
+        is(request($httpd, 'QUERY', '/', [], 'second')->body, '2 second', 'the other on another, with its content');
+    };
+};
+
 done_testing;
