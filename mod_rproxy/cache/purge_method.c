@@ -115,7 +115,8 @@ static const char *read_wish(const request_rec *r, wish_t *wish)
         error = "there are tags and groups: say with " FIELD ": tag, or group, which of them are meant";
     }
     else {
-        wish->what = wish->tags->nelts ? WHAT_TAG : apr_table_get(r->headers_in, "Cache-Groups") ? WHAT_GROUP : WHAT_URL;
+        wish->what = wish->tags->nelts ? WHAT_TAG
+                   : apr_table_get(r->headers_in, "Cache-Groups") ? WHAT_GROUP : WHAT_URL;
     }
     if (!error && wish->what == WHAT_TAG && !wish->tags->nelts) {
         error = "name the tags in Surrogate-Key, with blanks between them, or in Cache-Tag, with commas";
@@ -129,7 +130,8 @@ static const char *read_wish(const request_rec *r, wish_t *wish)
 /* ------------------------------------------------------------------ the order */
 
 /* Add what is meant under one of the schemes: an operator's own listener need not be the public one. */
-static int add(rp_purge_order_t *order, const rp_request_t *rq, rp_store_t *store, const wish_t *wish, const char *scheme)
+static int add(rp_purge_order_t *order, const rp_request_t *rq, rp_store_t *store, const wish_t *wish,
+               const char *scheme)
 {
     rp_request_t as = *rq;
 
