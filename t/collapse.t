@@ -78,6 +78,7 @@ each_mpm {
 RProxyCacheLocal @ROOT@/cache size=64M
 RProxyPass / app
 RProxyCache on
+RProxyCacheCollapse stall=1m wait=2m
 <Location /impatient>
     RProxyCacheCollapse wait=100ms
 </Location>
@@ -259,6 +260,7 @@ one_mpm {
 RProxyCacheLocal @ROOT@/cache size=64M
 RProxyPass / app
 RProxyCache on
+RProxyCacheCollapse stall=1m wait=2m
 CONF
     part 'hundreds of simultaneous requests make one fetch' => sub {
         my @clients = ask($httpd, 250, '/slow/hundreds');
