@@ -33,8 +33,20 @@ typedef struct rp_tee_t {
     void (*pause)(void *ctx);             /* the backend makes a pause: others may want what there is */
     void (*end)(void *ctx, int complete); /* before the client gets the end */
     int (*wants_rest)(void *ctx);         /* the client went away: is the rest to be fetched all the same? */
+    /* How long a client may hold up what others wait for as well; 0: as long as it likes. */
+    apr_interval_time_t (*patience)(void *ctx);
+    /* It does: will rest() be able to give it later what it does not take now? */
+    int (*hold)(void *ctx);
+    /* Behind end(): append to bb what lies behind the first bytes. @return other than APR_SUCCESS: it cannot be had */
+    apr_status_t (*rest)(void *ctx, apr_uint64_t from, apr_bucket_brigade *bb);
     void *ctx;
 } rp_tee_t;
+
+typedef enum rp_detached_e {
+    RP_ATTACHED,
+    RP_DETACHED,      /* there is no client, or none any more: the response is for the cache alone */
+    RP_DETACHED_HELD  /* the client is slow: it gets the rest when the cache has it */
+} rp_detached_e;
 
 typedef struct rp_request_t {
     request_rec *r;
@@ -66,7 +78,7 @@ typedef struct rp_request_t {
     int is_part;               /* of another response (a subrequest, an error document): whole, and without conditions */
     const char *upgrade;       /* the protocols that the client would switch to, or NULL */
     int wants_trailers;        /* the client can take trailers */
-    int detached;              /* there is no client, or none any more: the response is for the cache alone */
+    rp_detached_e detached;
 
     rp_conn_t *conn;           /* of the exchange in progress */
     rp_response_t response;

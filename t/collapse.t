@@ -227,6 +227,27 @@ CONF
 };
 
 each_mpm {
+    my $body = join '', map { sprintf "%09d\n", $_ } 1 .. 1_200_000;
+    my $backend = backend(sub { $_[0]->respond($_[1], 200, ['Cache-Control' => 'max-age=600'], $body) });
+    my $httpd = httpd(children => 3, config => pool(app => $backend) . <<'CONF');
+RProxyCacheLocal @ROOT@/cache size=256M
+RProxyPass / app
+RProxyCache on
+RProxyTimeout idle=4s
+CONF
+    part 'a client that does not read holds nobody up, and has all of it in the end' => sub {
+        my ($slow) = ask($httpd, 1, '/large');
+        ok($backend->wait_requests(1), 'it asks first');
+        my ($follower) = ask($httpd, 1, '/large');
+        my $response = $follower->read_response;
+        ok($response->body eq $body, 'who follows has the whole body');
+        ok(is_collapsed($response), 'as a collapsed request');
+        is($backend->count, 1, 'the backend saw one request');
+        ok($slow->read_response->body eq $body, 'and so has the first, when it reads at last');
+    };
+};
+
+each_mpm {
     my $backend = backend(\&respond);
     my $httpd = httpd(children => 6, expect_kills => 1, config => pool(app => $backend) . <<'CONF');
 RProxyCacheLocal @ROOT@/cache size=64M

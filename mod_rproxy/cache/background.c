@@ -142,7 +142,7 @@ static rp_request_t *copy_request(apr_pool_t *p, const rp_request_t *rq)
     /* Expressions may see less in the copy, and what is fetched is to be stored where it was found. */
     copy->key_own = apr_pstrdup(p, rp_cache_key_own(rq));
     rp_policy_request(copy);
-    copy->detached = 1;
+    copy->detached = RP_DETACHED;
     /* The whole of it is wanted. */
     apr_table_unset(copy->fields, "Range");
     apr_table_unset(copy->fields, "If-Range");

@@ -7,6 +7,7 @@
 #include <apr_date.h>
 #include <apr_strings.h>
 
+#include "cache/body_bucket.h"
 #include "cache/collapse.h"
 #include "cache/marker.h"
 #include "cache/purge.h"
@@ -20,6 +21,9 @@ APLOG_USE_MODULE(rproxy);
 #define KEEP_WITH_VALIDATOR (7 * 86400)
 /* Without one, a stale response is of use only to clients that accept it. */
 #define KEEP_WITHOUT 60
+/* How long a client's socket may be full before the response goes on into the store without it. */
+#define PATIENCE apr_time_from_sec(1)
+#define PATIENCE_FOLLOWED apr_time_from_msec(100)
 /* No sum of times is to overflow, whatever a backend claims. */
 #define FOREVER ((rp_secs_t)INT32_MAX)
 
@@ -173,6 +177,42 @@ static int tee_wants_rest(void *ctx)
     }
     return rp_collapse_is_followed(save->lookup)
            || (share <= 100 && save->incoming.len != UINT64_MAX && save->written >= save->incoming.len / 100 * share);
+}
+
+static apr_interval_time_t tee_patience(void *ctx)
+{
+    const rp_save_t *save = ctx;
+
+    /* A body of unknown length may yet turn out to be too long for the store. */
+    if (save->dropped || save->incoming.len == UINT64_MAX || !save->lookup->flight.token) {
+        return 0;
+    }
+    return rp_collapse_is_followed(save->lookup) ? PATIENCE_FOLLOWED : PATIENCE;
+}
+
+static int tee_hold(void *ctx)
+{
+    rp_save_t *save = ctx;
+
+    publish(save, 1);
+    save->held = save->dropped ? 0 : save->store->ops->object(save->writer);
+    return save->held != 0;
+}
+
+static apr_status_t tee_rest(void *ctx, apr_uint64_t from, apr_bucket_brigade *bb)
+{
+    const rp_save_t *save = ctx;
+    apr_pool_t *p = save->rq->r->pool;
+    rp_entry_t entry;
+
+    if (save->store->ops->get(save->store, save->key, p, &entry) != APR_SUCCESS || entry.object != save->held
+        || from > entry.body_len) {
+        return APR_NOTFOUND;
+    }
+    if (from < entry.body_len) {
+        APR_BRIGADE_INSERT_TAIL(bb, rp_body_bucket_create(&entry, from, entry.body_len - from, p, bb->bucket_alloc));
+    }
+    return APR_SUCCESS;
 }
 
 static int store_whole(rp_save_t *save)
@@ -352,6 +392,9 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc
     save->tee.pause = tee_pause;
     save->tee.end = tee_end;
     save->tee.wants_rest = tee_wants_rest;
+    save->tee.patience = tee_patience;
+    save->tee.hold = tee_hold;
+    save->tee.rest = tee_rest;
     save->tee.ctx = save;
     return &save->tee;
 }

@@ -25,6 +25,7 @@ typedef struct rp_save_t {
     uint64_t written;     /* bytes that came in */
     uint64_t told;        /* bytes that those who wait know of */
     int is_told;
+    uint64_t held;        /* the object that a slow client gets the rest from */
     rp_put_t put;         /* for them; made when first needed */
     rp_tee_t tee;
 } rp_save_t;

@@ -34,6 +34,9 @@ static int is_unwanted(rp_request_t *rq)
     if (!rq->detached) {
         return c->aborted || (c->master && c->master->aborted);
     }
+    if (rq->detached == RP_DETACHED_HELD) {
+        return 0;
+    }
     /* What runs for the cache alone does not hold up a child that is to end. */
     return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
 }

@@ -27,6 +27,8 @@ typedef struct relay_t {
     apr_bucket_brigade *bb;
     uint64_t left;          /* of a body with Content-Length */
     rp_chunked_t *chunked;
+    apr_uint64_t passed;    /* bytes of the body that the client's filters have taken, */
+    apr_uint64_t inserted;  /* and those that are in bb */
     int unflushed;          /* the head, or something passed on since, may still sit in httpd's filters */
 } relay_t;
 
@@ -82,14 +84,35 @@ static piece_e next_piece(relay_t *relay, rp_str_t *data)
     return have ? PIECE_DATA : PIECE_MORE;
 }
 
+/* Does the client take so little that a backend, and others who follow the response, would wait for it? */
+static int is_held_up(const relay_t *relay)
+{
+    const rp_tee_t *tee = relay->tee;
+    const rp_response_t *response = &relay->rq->response;
+    apr_interval_time_t patience;
+    int fd = rp_client_fd(relay->rq);
+
+    if (fd < 0 || !relay->inserted || response->ahead || response->behind || !tee || !tee->patience) {
+        return 0;
+    }
+    patience = tee->patience(tee->ctx);
+    return patience && APR_STATUS_IS_TIMEUP(rp_wait(fd, RP_WANT_WRITE, RP_DEADLINE(patience))) && tee->hold(tee->ctx);
+}
+
 static apr_status_t pass(relay_t *relay)
 {
     apr_status_t rv;
 
+    if (!relay->rq->detached && is_held_up(relay)) {
+        relay->rq->detached = RP_DETACHED_HELD;
+    }
     if (relay->rq->detached) {
+        relay->inserted = 0;
         apr_brigade_cleanup(relay->bb);
         return APR_SUCCESS;
     }
+    relay->passed += relay->inserted;
+    relay->inserted = 0;
     rv = ap_pass_brigade(relay->rq->r->output_filters, relay->bb);
     apr_brigade_cleanup(relay->bb);
     return relay->rq->r->connection->aborted ? APR_ECONNABORTED : rv;
@@ -134,6 +157,7 @@ static void insert_data(relay_t *relay, rp_str_t data)
         relay->tee->data(relay->tee->ctx, data.ptr, data.len);
     }
     APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_transient_create(data.ptr, data.len, ba));
+    relay->inserted += data.len;
     relay->unflushed = 1;
 }
 
@@ -166,6 +190,25 @@ static int take_trailers(relay_t *relay)
     return 1;
 }
 
+/* The cache has the whole body, the client only its beginning. */
+static int finish_held(relay_t *relay)
+{
+    rp_request_t *rq = relay->rq;
+
+    rp_finish_exchange(rq);
+    rq->detached = RP_ATTACHED;
+    apr_brigade_cleanup(relay->bb);
+    if (relay->tee->rest(relay->tee->ctx, relay->passed, relay->bb) != APR_SUCCESS) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, rq->r, RPLOGNO(0413) "the cache has lost the rest of a body that its "
+                      "client was too slow for");
+        rp_break_off(rq, relay->bb);
+        return OK;
+    }
+    APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_eos_create(rq->r->connection->bucket_alloc));
+    pass(relay);
+    return OK;
+}
+
 /* The whole body has been seen, and nothing follows it. */
 static int finish(relay_t *relay)
 {
@@ -174,6 +217,9 @@ static int finish(relay_t *relay)
 
     if (relay->tee) {
         relay->tee->end(relay->tee->ctx, 1);
+    }
+    if (rq->detached == RP_DETACHED_HELD) {
+        return finish_held(relay);
     }
     if (!rq->detached && rq->r->trailers_out && !apr_is_empty_table(rq->r->trailers_out)) {
         /* Seeing the whole body at once, httpd would give it a Content-Length, which leaves no place for trailers. */
@@ -238,7 +284,8 @@ static int broken(relay_t *relay, apr_status_t rv)
                        : apr_pstrdup(r->pool, apr_strerror(rv, text, sizeof(text))));
     }
     rp_fail(rq);
-    if (!rq->detached) {
+    if (rq->detached != RP_DETACHED) {
+        rq->detached = RP_ATTACHED;
         rp_break_off(rq, relay->bb);
     }
     /* Not before: the buckets lie in its buffer. */
@@ -256,7 +303,7 @@ static int goes_on_without_client(relay_t *relay)
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0412) "the client went away in the middle of the body; the "
                   "rest is fetched for the cache");
-    rq->detached = 1;
+    rq->detached = RP_DETACHED;
     rq->r->connection->aborted = 1;
     rq->r->connection->keepalive = AP_CONN_CLOSE;
     return 1;
