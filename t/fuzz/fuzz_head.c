@@ -62,11 +62,12 @@ static void check_framing(const rp_head_t *head)
             continue;
         }
         CHECK(!(length && encoding));
-        CHECK(!encoding || (head->minor == 1 && rp_str_is(encoding->value, "chunked")));
+        CHECK(!encoding || (head->minor == 1 && rp_is_token(encoding->value)));
         CHECK(framing.body != RP_BODY_LENGTH || (length && framing.length <= RP_MAX_LENGTH));
         CHECK(framing.body == RP_BODY_LENGTH || framing.length == 0);
-        CHECK(framing.body != RP_BODY_CHUNKED || encoding);
-        CHECK(framing.body != RP_BODY_UNTIL_CLOSE || (!framing.reusable && !length && !encoding));
+        CHECK(framing.body != RP_BODY_CHUNKED || (encoding && rp_str_is(encoding->value, "chunked")));
+        CHECK(framing.body != RP_BODY_UNTIL_CLOSE
+              || (!framing.reusable && !length && !(encoding && rp_str_is(encoding->value, "chunked"))));
         CHECK(framing.body == RP_BODY_NONE
               || !(to_head || head->status < 200 || head->status == 204 || head->status == 304));
         CHECK(head->status != 101 || !framing.reusable);
