@@ -53,6 +53,9 @@ static int answer_revalidated(rp_request_t *rq, rp_lookup_t *lookup, const char 
     rp_secs_t age;
 
     rp_finish_exchange(rq);
+    if (!lookup->record.lifetime) {
+        rp_collapse_remember(lookup, 0);
+    }
     rp_collapse_end(lookup, RP_FLIGHT_STORED, 0);
     age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
     rp_cache_status(rq, lookup->record.fields, "revalidated",

@@ -129,7 +129,8 @@ static apr_status_t await_more(follower_t *f)
             return APR_TIMEUP;
         }
         rv = rp_bell_wait(f->bell, f->flight, f->news, rp_client_fd(rq), now + LOOK_EVERY);
-        if (APR_STATUS_IS_ECONNABORTED(rv) || rq->r->connection->aborted) {
+        if (APR_STATUS_IS_ECONNABORTED(rv) || rq->r->connection->aborted
+            || (rq->r->connection->master && rq->r->connection->master->aborted)) {
             rq->r->connection->aborted = 1;
             return APR_ECONNABORTED;
         }

@@ -248,7 +248,7 @@ static void tee_end(void *ctx, int complete)
         return;
     }
     /* What must be asked about each time anyway is not worth waiting for. */
-    rp_collapse_remember(save->lookup, save->record.lifetime > save->record.initial_age);
+    rp_collapse_remember(save->lookup, save->usable && save->record.lifetime > save->record.initial_age);
     rp_collapse_end(save->lookup, RP_FLIGHT_STORED, 0);
 }
 
@@ -378,6 +378,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc
     drop_fields(save->record.fields, facts.cc.no_cache_fields);
     save->expires = expiry(rq, &facts, &save->record);
     save->left = rq->policy.largest;
+    save->usable = !facts.cc.no_cache;
     if (!choose_key(save, &facts, in->fields)
         || ((in->before > 0 || in->after > 0) && memcmp(save->key, lookup->key, RP_KEY_LEN))
         || save->store->ops->begin(save->store, save->key, in->len, rq->r->pool, &save->writer) != APR_SUCCESS) {

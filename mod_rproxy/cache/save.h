@@ -21,6 +21,7 @@ typedef struct rp_save_t {
     apr_time_t expires;
     uint64_t left;        /* bytes of body that it may still have */
     int dropped;          /* it had more */
+    int usable;           /* without asking first */
     uint64_t since;
     uint64_t written;     /* bytes that came in */
     uint64_t told;        /* bytes that those who wait know of */
