@@ -222,6 +222,12 @@ void *rp_merge_server_conf(apr_pool_t *p, void *base, void *add);
  */
 int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 
+/**
+ * Read what stands behind RProxyMember: a URL and options.
+ * @return in p, with its strings in p or in argv; NULL with *error, which says what to write instead
+ */
+rp_member_conf_t *rp_member_parse(apr_pool_t *p, int argc, char *const argv[], const char **error);
+
 /** The targeted fields that a response's directives are taken from, as rp_response_cc() wants them. */
 const char *const *rp_cache_targets(const rp_dir_conf_t *conf);
 

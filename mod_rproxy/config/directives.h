@@ -12,6 +12,11 @@ rp_where_t rp_where(const cmd_parms *cmd);
 /* pool_conf.c */
 const char *rp_cmd_pool(cmd_parms *cmd, void *dir, const char *args);
 const char *rp_cmd_member(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+
+/** The pool whose section is being read, for the directives in it. @return NULL with *error outside of one */
+rp_pool_conf_t *rp_open_pool(const cmd_parms *cmd, const char **error);
+
+/* member_conf.c */
 extern const rp_option_t rp_member_options[];
 
 /* route_conf.c */

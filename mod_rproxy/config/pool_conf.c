@@ -1,25 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/** <RProxyPool> and RProxyMember. */
+/** <RProxyPool>, and RProxyMember's place in it. */
 
-#include <stddef.h>
 #include <string.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <apr_lib.h>
 #include <apr_strings.h>
-#include <apr_uri.h>
 
 #include "config/directives.h"
-
-#define RP_OPTION(key, type, min, max, field, dflt, sentence) \
-    { key, type, min, max, offsetof(rp_member_conf_t, field), dflt, sentence },
-
-const rp_option_t rp_member_options[] = {
-#include "config/member_options.def"
-    { NULL, RP_OPT_INT, 0, 0, 0, NULL, NULL }
-};
 
 /* The pool whose section is being read. */
 static rp_pool_conf_t *open_pool;
@@ -74,97 +62,36 @@ const char *rp_cmd_pool(cmd_parms *cmd, void *dir, const char *args)
     return NULL;
 }
 
-static const char *parse_unix(cmd_parms *cmd, rp_member_conf_t *m, const char *path)
+rp_pool_conf_t *rp_open_pool(const cmd_parms *cmd, const char **error)
 {
-    if (*path != '/' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-        return apr_psprintf(cmd->pool, "%s: write unix: and an absolute path of at most %d bytes", m->url,
-                            (int)sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+    if (!open_pool) {
+        *error = apr_pstrcat(cmd->pool, cmd->cmd->name, " stands inside of <RProxyPool NAME> ... </RProxyPool>", NULL);
     }
-    m->scheme = RP_SCHEME_UNIX;
-    m->host = path;
-    m->authority = "localhost";
-    return NULL;
-}
-
-static const char *parse_url(cmd_parms *cmd, rp_member_conf_t *m)
-{
-    apr_uri_t uri;
-    uint64_t port = 0;
-
-    if (!strncasecmp(m->url, "unix:", 5)) {
-        return parse_unix(cmd, m, m->url + 5);
-    }
-    if (apr_uri_parse(cmd->pool, m->url, &uri) != APR_SUCCESS || !uri.scheme || !uri.hostname || !*uri.hostname
-        || (strcasecmp(uri.scheme, "http") && strcasecmp(uri.scheme, "https"))) {
-        return apr_psprintf(cmd->pool, "%s is not a member's URL: write http://HOST[:PORT], https://HOST[:PORT] or "
-                            "unix:/PATH", m->url);
-    }
-    if ((uri.path && strcmp(uri.path, "/")) || uri.query || uri.fragment || uri.user) {
-        return apr_psprintf(cmd->pool, "%s has more than scheme, host and port: write %s://%s, and put a base path "
-                            "into RProxyPass (RProxyPass /PATH POOL%s)", m->url, uri.scheme, uri.hostinfo,
-                            uri.path ? uri.path : "/BASE");
-    }
-    m->scheme = strcasecmp(uri.scheme, "https") ? RP_SCHEME_HTTP : RP_SCHEME_HTTPS;
-    m->host = uri.hostname;
-    m->authority = uri.hostinfo;
-    if (uri.port_str && *uri.port_str
-        && (!rp_parse_uint((rp_str_t){ uri.port_str, strlen(uri.port_str) }, 65536, &port) || port == 0 || port > 65535)) {
-        return apr_psprintf(cmd->pool, "%s: write a port from 1 to 65535", m->url);
-    }
-    m->port = (apr_port_t)(port ? port : m->scheme == RP_SCHEME_HTTPS ? 443 : 80);
-    m->url = apr_psprintf(cmd->pool, "%s://%s", uri.scheme, uri.hostinfo);
-    return NULL;
-}
-
-static const char *check_tls_options(cmd_parms *cmd, const rp_member_conf_t *m)
-{
-    if (m->scheme != RP_SCHEME_HTTPS && (m->ca || !m->verify)) {
-        return apr_psprintf(cmd->pool, "RProxyMember %s: ca= and verify= are for https:// members", m->url);
-    }
-    if (m->ca && access(m->ca, R_OK) != 0) {
-        return apr_psprintf(cmd->pool, "RProxyMember %s: ca=%s cannot be read: name a PEM file", m->url, m->ca);
-    }
-    return NULL;
+    return open_pool;
 }
 
 const char *rp_cmd_member(cmd_parms *cmd, void *dir, int argc, char *const argv[])
 {
-    rp_member_conf_t *m = apr_pcalloc(cmd->pool, sizeof(*m));
-    const char *error;
+    const char *error = NULL;
+    rp_pool_conf_t *pool = rp_open_pool(cmd, &error);
+    rp_member_conf_t *m;
     int i;
 
     (void)dir;
-    if (!open_pool) {
-        return "RProxyMember stands inside of <RProxyPool NAME> ... </RProxyPool>";
-    }
-    if (argc < 1) {
-        return "RProxyMember needs a URL: write RProxyMember http://HOST[:PORT]";
-    }
-    m->url = argv[0];
-    m->where = rp_where(cmd);
-    rp_option_defaults(rp_member_options, m);
-    error = parse_url(cmd, m);
-    for (i = 1; i < argc && !error; i++) {
-        error = rp_option_set(cmd->pool, rp_member_options, m, argv[i]);
-        if (error) {
-            return apr_psprintf(cmd->pool, "RProxyMember %s: %s", m->url, error);
-        }
-    }
-    if (!error && m->ca) {
-        m->ca = ap_server_root_relative(cmd->pool, m->ca);
-    }
-    if (!error) {
-        error = check_tls_options(cmd, m);
-    }
-    if (error) {
+    if (!pool) {
         return error;
     }
-    for (i = 0; i < open_pool->members->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(open_pool->members, i, rp_member_conf_t *)->url, m->url)) {
+    m = rp_member_parse(cmd->pool, argc, argv, &error);
+    if (!m) {
+        return error;
+    }
+    m->where = rp_where(cmd);
+    for (i = 0; i < pool->members->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(pool->members, i, rp_member_conf_t *)->url, m->url)) {
             return apr_psprintf(cmd->pool, "RProxyMember %s stands twice in pool %s: use weight= to give it more "
-                                "requests", m->url, open_pool->name);
+                                "requests", m->url, pool->name);
         }
     }
-    APR_ARRAY_PUSH(open_pool->members, rp_member_conf_t *) = m;
+    APR_ARRAY_PUSH(pool->members, rp_member_conf_t *) = m;
     return NULL;
 }

@@ -1,0 +1,102 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** What is said of a member: its URL and options, in the configuration or at run time. */
+
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+#include <apr_uri.h>
+
+#include "config/directives.h"
+
+#define RP_OPTION(key, type, min, max, field, dflt, sentence) \
+    { key, type, min, max, offsetof(rp_member_conf_t, field), dflt, sentence },
+
+const rp_option_t rp_member_options[] = {
+#include "config/member_options.def"
+    { NULL, RP_OPT_INT, 0, 0, 0, NULL, NULL }
+};
+
+static const char *parse_unix(apr_pool_t *p, rp_member_conf_t *m, const char *path)
+{
+    if (*path != '/' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+        return apr_psprintf(p, "%s: write unix: and an absolute path of at most %d bytes", m->url,
+                            (int)sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+    }
+    m->scheme = RP_SCHEME_UNIX;
+    m->host = path;
+    m->authority = "localhost";
+    return NULL;
+}
+
+static const char *parse_url(apr_pool_t *p, rp_member_conf_t *m)
+{
+    apr_uri_t uri;
+    uint64_t port = 0;
+
+    if (!strncasecmp(m->url, "unix:", 5)) {
+        return parse_unix(p, m, m->url + 5);
+    }
+    if (apr_uri_parse(p, m->url, &uri) != APR_SUCCESS || !uri.scheme || !uri.hostname || !*uri.hostname
+        || (strcasecmp(uri.scheme, "http") && strcasecmp(uri.scheme, "https"))) {
+        return apr_psprintf(p, "%s is not a member's URL: write http://HOST[:PORT], https://HOST[:PORT] or "
+                            "unix:/PATH", m->url);
+    }
+    if ((uri.path && strcmp(uri.path, "/")) || uri.query || uri.fragment || uri.user) {
+        return apr_psprintf(p, "%s has more than scheme, host and port: write %s://%s, and put a base path "
+                            "into RProxyPass (RProxyPass /PATH POOL%s)", m->url, uri.scheme, uri.hostinfo,
+                            uri.path ? uri.path : "/BASE");
+    }
+    m->scheme = strcasecmp(uri.scheme, "https") ? RP_SCHEME_HTTP : RP_SCHEME_HTTPS;
+    m->host = uri.hostname;
+    m->authority = uri.hostinfo;
+    if (uri.port_str && *uri.port_str
+        && (!rp_parse_uint((rp_str_t){ uri.port_str, strlen(uri.port_str) }, 65536, &port) || port == 0 || port > 65535)) {
+        return apr_psprintf(p, "%s: write a port from 1 to 65535", m->url);
+    }
+    m->port = (apr_port_t)(port ? port : m->scheme == RP_SCHEME_HTTPS ? 443 : 80);
+    m->url = apr_psprintf(p, "%s://%s", uri.scheme, uri.hostinfo);
+    return NULL;
+}
+
+static const char *check_tls_options(apr_pool_t *p, const rp_member_conf_t *m)
+{
+    if (m->scheme != RP_SCHEME_HTTPS && (m->ca || !m->verify)) {
+        return apr_psprintf(p, "RProxyMember %s: ca= and verify= are for https:// members", m->url);
+    }
+    if (m->ca && access(m->ca, R_OK) != 0) {
+        return apr_psprintf(p, "RProxyMember %s: ca=%s cannot be read: name a PEM file", m->url, m->ca);
+    }
+    return NULL;
+}
+
+rp_member_conf_t *rp_member_parse(apr_pool_t *p, int argc, char *const argv[], const char **error)
+{
+    rp_member_conf_t *m = apr_pcalloc(p, sizeof(*m));
+    int i;
+
+    *error = NULL;
+    if (argc < 1) {
+        *error = "RProxyMember needs a URL: write RProxyMember http://HOST[:PORT]";
+        return NULL;
+    }
+    m->url = argv[0];
+    rp_option_defaults(rp_member_options, m);
+    *error = parse_url(p, m);
+    for (i = 1; i < argc && !*error; i++) {
+        *error = rp_option_set(p, rp_member_options, m, argv[i]);
+        if (*error) {
+            *error = apr_psprintf(p, "RProxyMember %s: %s", m->url, *error);
+        }
+    }
+    if (!*error && m->ca) {
+        m->ca = ap_server_root_relative(p, m->ca);
+    }
+    if (!*error) {
+        *error = check_tls_options(p, m);
+    }
+    return *error ? NULL : m;
+}
