@@ -83,37 +83,55 @@ static rp_tls_failure_e classify(rp_transport_t *t, int ssl_error)
     return RP_TLS_IO;
 }
 
-apr_status_t rp_transport_tls(rp_transport_t *t, SSL_CTX *ctx, const char *host, int verify, apr_time_t deadline,
-                              rp_tls_failure_e *failure)
+apr_status_t rp_transport_tls_start(rp_transport_t *t, SSL_CTX *ctx, const char *host, int verify,
+                                    rp_tls_failure_e *failure)
 {
-    apr_status_t rv;
-
     *failure = RP_TLS_PROTOCOL;
     t->ssl = SSL_new(ctx);
     if (!t->ssl || SSL_set_fd(t->ssl, t->fd) != 1 || !set_peer_name(t->ssl, host, verify)) {
         apr_cpystrn(t->error, "cannot set up TLS", sizeof(t->error));
         return APR_EGENERAL;
     }
-    for (;;) {
-        int rc, err;
+    return APR_SUCCESS;
+}
 
-        ERR_clear_error();
-        errno = 0;
-        rc = SSL_connect(t->ssl);
-        if (rc == 1) {
-            *failure = RP_TLS_OK;
-            return APR_SUCCESS;
-        }
-        rv = errno;
-        err = SSL_get_error(t->ssl, rc);
-        if (err != SSL_ERROR_WANT_READ && err != SSL_ERROR_WANT_WRITE) {
-            *failure = classify(t, err);
-            return rv ? rv : APR_ECONNRESET;
-        }
-        rv = rp_wait(t->fd, err == SSL_ERROR_WANT_READ ? RP_WANT_READ : RP_WANT_WRITE, deadline);
+apr_status_t rp_transport_tls_step(rp_transport_t *t, rp_tls_failure_e *failure)
+{
+    apr_status_t rv;
+    int rc, err;
+
+    ERR_clear_error();
+    errno = 0;
+    rc = SSL_connect(t->ssl);
+    if (rc == 1) {
+        *failure = RP_TLS_OK;
+        return APR_SUCCESS;
+    }
+    rv = errno;
+    err = SSL_get_error(t->ssl, rc);
+    if (err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE) {
+        t->want = err == SSL_ERROR_WANT_READ ? RP_WANT_READ : RP_WANT_WRITE;
+        return APR_EAGAIN;
+    }
+    *failure = classify(t, err);
+    /* An errno left over from a read that would have blocked says nothing of a failure. */
+    return rv && !APR_STATUS_IS_EAGAIN(rv) ? rv : APR_ECONNRESET;
+}
+
+apr_status_t rp_transport_tls(rp_transport_t *t, SSL_CTX *ctx, const char *host, int verify, apr_time_t deadline,
+                              rp_tls_failure_e *failure)
+{
+    apr_status_t rv = rp_transport_tls_start(t, ctx, host, verify, failure);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    while (APR_STATUS_IS_EAGAIN(rv = rp_transport_tls_step(t, failure))) {
+        rv = rp_wait(t->fd, t->want, deadline);
         if (rv != APR_SUCCESS) {
             *failure = RP_TLS_IO;
-            return rv;
+            break;
         }
     }
+    return rv;
 }

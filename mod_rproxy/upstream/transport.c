@@ -21,22 +21,7 @@ void rp_transport_init(rp_transport_t *t)
     t->error[0] = '\0';
 }
 
-static apr_status_t finish_connect(rp_transport_t *t, apr_time_t deadline)
-{
-    apr_status_t rv = rp_wait(t->fd, RP_WANT_WRITE, deadline);
-    int err = 0;
-    socklen_t len = sizeof(err);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0) {
-        return errno;
-    }
-    return err;
-}
-
-apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address, apr_time_t deadline)
+apr_status_t rp_transport_connect_start(rp_transport_t *t, const rp_address_t *address)
 {
     apr_status_t rv = APR_SUCCESS;
     int on = 1;
@@ -50,14 +35,44 @@ apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address
         setsockopt(t->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     }
     if (connect(t->fd, (const struct sockaddr *)&address->sa, address->len) < 0) {
+        if (errno == EINPROGRESS || errno == EINTR) {
+            t->want = RP_WANT_WRITE;
+            return APR_EAGAIN;
+        }
         /* A Unix socket with a full backlog says EAGAIN and cannot be waited for: a refusal, the next member is tried. */
-        rv = errno == EINPROGRESS || errno == EINTR ? finish_connect(t, deadline)
-           : errno == EAGAIN ? ECONNREFUSED : errno;
-    }
-    if (rv != APR_SUCCESS) {
+        rv = errno == EAGAIN ? ECONNREFUSED : errno;
         rp_transport_close(t);
     }
     return rv;
+}
+
+apr_status_t rp_transport_connect_finish(rp_transport_t *t)
+{
+    int err = 0;
+    socklen_t len = sizeof(err);
+
+    if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0) {
+        err = errno;
+    }
+    if (err) {
+        rp_transport_close(t);
+    }
+    return err;
+}
+
+apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address, apr_time_t deadline)
+{
+    apr_status_t rv = rp_transport_connect_start(t, address);
+
+    if (!APR_STATUS_IS_EAGAIN(rv)) {
+        return rv;
+    }
+    rv = rp_wait(t->fd, t->want, deadline);
+    if (rv != APR_SUCCESS) {
+        rp_transport_close(t);
+        return rv;
+    }
+    return rp_transport_connect_finish(t);
 }
 
 static apr_status_t tls_status(rp_transport_t *t, int rc, int io_errno)

@@ -34,6 +34,15 @@ void rp_transport_init(rp_transport_t *t);
 /** Connect to address; APR_TIMEUP past the deadline. */
 apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address, apr_time_t deadline);
 
+/**
+ * The same in steps, for those who wait for many transports at once: begin to connect.
+ * @return APR_SUCCESS when connected already; APR_EAGAIN: wait for ->want, then rp_transport_connect_finish(); or an error
+ */
+apr_status_t rp_transport_connect_start(rp_transport_t *t, const rp_address_t *address);
+
+/** What became of it. @return APR_SUCCESS, or an error, after which t is closed */
+apr_status_t rp_transport_connect_finish(rp_transport_t *t);
+
 /** How a TLS handshake failed. */
 typedef enum rp_tls_failure_e {
     RP_TLS_OK,
@@ -50,6 +59,13 @@ typedef enum rp_tls_failure_e {
  */
 apr_status_t rp_transport_tls(rp_transport_t *t, SSL_CTX *ctx, const char *host, int verify, apr_time_t deadline,
                               rp_tls_failure_e *failure);
+
+/** The same in steps: what is said before the first byte. @return APR_SUCCESS, or an error with *failure */
+apr_status_t rp_transport_tls_start(rp_transport_t *t, SSL_CTX *ctx, const char *host, int verify,
+                                    rp_tls_failure_e *failure);
+
+/** Go on with the handshake. @return APR_SUCCESS; APR_EAGAIN: wait for ->want, then again; or an error with *failure */
+apr_status_t rp_transport_tls_step(rp_transport_t *t, rp_tls_failure_e *failure);
 
 /**
  * A client context: TLS 1.2 or later, the system's trust store or ca_file.  Freed by p's cleanup.
