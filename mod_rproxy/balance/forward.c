@@ -48,7 +48,8 @@ static int connect_member(rp_request_t *rq, rp_member_t *member, int fresh)
         rp_member_up(member);
         return 1;
     }
-    rq->conn = rp_conn_open(&member->peer, RP_DEADLINE(patience), rq->r->pool, &rq->failure);
+    rq->conn = rp_conn_open(&member->peer, RP_DEADLINE(patience), rp_request_endpoints(rq, &member->peer), rq->r->pool,
+                            &rq->failure);
     if (rq->conn) {
         rp_member_up(member);
         return 1;

@@ -17,6 +17,7 @@
 
 #include "cache/store.h"
 #include "encode/encode.h"
+#include "upstream/tls.h"
 
 extern module AP_MODULE_DECLARE_DATA rproxy_module;
 
@@ -44,8 +45,8 @@ typedef struct rp_member_conf_t {
     apr_interval_time_t idle;
     apr_interval_time_t lifetime;
     apr_interval_time_t retry;
-    const char *ca;
-    int verify;
+    rp_tls_conf_t tls;     /* of an https member */
+    int proxy_protocol;    /* each connection is for one client, and begins by saying for which; keep is 0 then */
     rp_where_t where;
 } rp_member_conf_t;
 

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <apr_strings.h>
 #include <apr_uri.h>
@@ -64,13 +63,28 @@ static const char *parse_url(apr_pool_t *p, rp_member_conf_t *m)
 
 static const char *check_tls_options(apr_pool_t *p, const rp_member_conf_t *m)
 {
-    if (m->scheme != RP_SCHEME_HTTPS && (m->ca || !m->verify)) {
-        return apr_psprintf(p, "RProxyMember %s: ca= and verify= are for https:// members", m->url);
+    const rp_tls_conf_t *tls = &m->tls;
+    const char *error;
+
+    if (m->scheme != RP_SCHEME_HTTPS
+        && (tls->ca || !tls->verify || tls->pin || tls->sni || tls->cert || tls->key || tls->min)) {
+        return apr_psprintf(p, "RProxyMember %s: ca=, verify=, pin=, sni=, cert=, key= and tls-min= are for https:// "
+                            "members", m->url);
     }
-    if (m->ca && access(m->ca, R_OK) != 0) {
-        return apr_psprintf(p, "RProxyMember %s: ca=%s cannot be read: name a PEM file", m->url, m->ca);
+    error = rp_tls_check(p, tls);
+    return error ? apr_psprintf(p, "RProxyMember %s: %s", m->url, error) : NULL;
+}
+
+static void tls_files(apr_pool_t *p, rp_tls_conf_t *tls)
+{
+    const char **const files[] = { &tls->ca, &tls->cert, &tls->key };
+    size_t i;
+
+    for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (*files[i]) {
+            *files[i] = ap_server_root_relative(p, *files[i]);
+        }
     }
-    return NULL;
 }
 
 rp_member_conf_t *rp_member_parse(apr_pool_t *p, int argc, char *const argv[], const char **error)
@@ -92,11 +106,12 @@ rp_member_conf_t *rp_member_parse(apr_pool_t *p, int argc, char *const argv[], c
             *error = apr_psprintf(p, "RProxyMember %s: %s", m->url, *error);
         }
     }
-    if (!*error && m->ca) {
-        m->ca = ap_server_root_relative(p, m->ca);
-    }
     if (!*error) {
+        tls_files(p, &m->tls);
         *error = check_tls_options(p, m);
+    }
+    if (m->proxy_protocol) {
+        m->keep = 0;
     }
     return *error ? NULL : m;
 }

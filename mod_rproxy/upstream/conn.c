@@ -37,6 +37,9 @@ apr_status_t rp_peer_child_init(rp_peer_t *peer, apr_pool_t *p)
     if (rv == APR_SUCCESS) {
         apr_pool_pre_cleanup_register(p, peer, close_idle);
     }
+    if (rv == APR_SUCCESS && peer->tls) {
+        rv = rp_tls_sessions_open(&peer->tls->sessions, p);
+    }
     return rv;
 }
 
@@ -169,14 +172,53 @@ static rp_conn_t *new_conn(rp_peer_t *peer)
     return conn;
 }
 
+/* A connection to one of the peer's addresses. */
+static apr_status_t reach(rp_conn_t *conn, const rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends)
+{
+    apr_status_t rv = APR_EGENERAL;
+    int i;
 
-rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, apr_pool_t *p, rp_failure_t *failure)
+    for (i = 0; i < peer->naddresses && rv != APR_SUCCESS; i++) {
+        /* Each address gets its share of the time that is left, so that a dead one does not use up all of it. */
+        rv = rp_transport_connect(&conn->t, &peer->addresses[i],
+                                  rp_now() + (deadline - rp_now()) / (peer->naddresses - i));
+    }
+    return rv == APR_SUCCESS && peer->conf->proxy_protocol ? rp_transport_announce(&conn->t, ends) : rv;
+}
+
+static apr_status_t connect_and_shake(rp_conn_t *conn, const rp_peer_t *peer, apr_time_t deadline,
+                                      const rp_endpoints_t *ends, apr_pool_t *p, rp_failure_t *failure)
+{
+    rp_tls_failure_e kind = RP_TLS_OK;
+    apr_status_t rv;
+    int tries;
+
+    for (tries = 0; tries < 2; tries++) {
+        rv = reach(conn, peer, deadline, ends);
+        if (rv != APR_SUCCESS) {
+            connect_failed(failure, rv, p);
+            return rv;
+        }
+        rv = peer->tls ? rp_transport_tls(&conn->t, peer->tls, deadline, &kind) : APR_SUCCESS;
+        if (rv == APR_SUCCESS) {
+            return rv;
+        }
+        if (!conn->t.resuming || (kind != RP_TLS_ALERT && kind != RP_TLS_PROTOCOL)) {
+            break;
+        }
+        /* It may be the session that it failed at; none is offered now. */
+        rp_transport_close(&conn->t);
+        rp_transport_init(&conn->t);
+    }
+    handshake_failed(failure, kind, &conn->t, rv, p);
+    return rv;
+}
+
+rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends, apr_pool_t *p,
+                        rp_failure_t *failure)
 {
     rp_conn_t *conn;
-    apr_status_t rv = APR_EGENERAL;
-    rp_tls_failure_e kind;
     rp_peer_t fresh = *peer;
-    int i;
 
     if (fresh.naddresses == 0 && !rp_peer_resolve(&fresh, p, &failure->cause)) {
         failure->status = 502;
@@ -192,23 +234,12 @@ rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, apr_pool_t *p, rp_
         failure->cause = "out of memory";
         return NULL;
     }
-    for (i = 0; i < fresh.naddresses && rv != APR_SUCCESS; i++) {
-        /* Each address gets its share of the time that is left, so that a dead one does not use up all of it. */
-        rv = rp_transport_connect(&conn->t, &fresh.addresses[i],
-                                  rp_now() + (deadline - rp_now()) / (fresh.naddresses - i));
-    }
-    if (rv != APR_SUCCESS) {
-        connect_failed(failure, rv, p);
-    }
-    else if (peer->tls) {
-        rv = rp_transport_tls(&conn->t, peer->tls, peer->conf->host, peer->conf->verify, deadline, &kind);
-        if (rv != APR_SUCCESS) {
-            handshake_failed(failure, kind, &conn->t, rv, p);
-        }
-    }
-    if (rv != APR_SUCCESS) {
+    if (connect_and_shake(conn, &fresh, deadline, ends, p, failure) != APR_SUCCESS) {
         rp_conn_close(conn);
         return NULL;
+    }
+    if (peer->tls) {
+        rp_peer_shook_hands(peer, &conn->t);
     }
     return conn;
 }

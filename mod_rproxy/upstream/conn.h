@@ -21,11 +21,19 @@
 
 struct rp_conn_t;
 
+/** What is counted of handshakes with a peer; touched with atomics alone. */
+typedef struct rp_tls_tally_t {
+    apr_uint64_t handshakes;
+    apr_uint64_t resumed;    /* of them */
+    apr_int64_t not_after;   /* Unix seconds: the end of its certificate; 0: unknown */
+} rp_tls_tally_t;
+
 typedef struct rp_peer_t {
     const rp_member_conf_t *conf;
     rp_address_t *addresses;
     int naddresses;          /* 0: its name was not known at start; resolved when first needed */
-    SSL_CTX *tls;            /* for https */
+    rp_tls_t *tls;           /* for https */
+    rp_tls_tally_t *tally;   /* in shared memory, or NULL */
     apr_thread_mutex_t *lock; /* guards what follows; never held across a wait */
     struct rp_conn_t *idle;  /* the one parked last, which is taken first */
     struct rp_conn_t *oldest;
@@ -62,7 +70,7 @@ int rp_peer_init(rp_peer_t *peer, const rp_member_conf_t *conf, apr_pool_t *p, c
 /** Look the peer's name up; addresses go to p. @return 1, or 0 with *error */
 int rp_peer_resolve(rp_peer_t *peer, apr_pool_t *p, const char **error);
 
-/** In each child: the lock. */
+/** In each child: the lock, and that TLS sessions are kept. */
 apr_status_t rp_peer_child_init(rp_peer_t *peer, apr_pool_t *p);
 
 /** An idle connection that is fit for another exchange, or NULL. */
@@ -70,9 +78,14 @@ rp_conn_t *rp_conn_take(rp_peer_t *peer);
 
 /**
  * A new connection, tried at each of the peer's addresses until the deadline.
+ * @param ends  for whom, when the peer is to be told (proxy_protocol); NULL for nobody but ourselves
  * @return NULL with *failure filled (strings in p)
  */
-rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, apr_pool_t *p, rp_failure_t *failure);
+rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends, apr_pool_t *p,
+                        rp_failure_t *failure);
+
+/** Note a handshake that has just succeeded; rp_conn_open() does. */
+void rp_peer_shook_hands(rp_peer_t *peer, const rp_transport_t *t);
 
 /** Give a connection back after an exchange that left it in order. */
 void rp_conn_park(rp_conn_t *conn);

@@ -41,6 +41,21 @@ static const char *hop_fields(const rp_request_t *rq)
     return rq->wants_trailers ? "TE: trailers\r\nConnection: TE\r\n" : "";
 }
 
+const rp_endpoints_t *rp_request_endpoints(const rp_request_t *rq, const rp_peer_t *peer)
+{
+    const request_rec *r = rq->r;
+    rp_endpoints_t *ends;
+
+    if (!peer->conf->proxy_protocol || rq->detached != RP_ATTACHED || !r->useragent_addr
+        || !r->connection->local_addr) {
+        return NULL;
+    }
+    ends = apr_palloc(r->pool, sizeof(*ends));
+    ends->client = (const struct sockaddr *)&r->useragent_addr->sa;
+    ends->server = (const struct sockaddr *)&r->connection->local_addr->sa;
+    return ends;
+}
+
 const char *rp_request_head(const rp_request_t *rq, apr_size_t *len)
 {
     const apr_array_header_t *fields = apr_table_elts(rq->fields);

@@ -121,8 +121,9 @@ static rp_exchange_e no_response(rp_request_t *rq, apr_status_t rv)
         return RP_EXCHANGE_FAILED;
     }
     /* When sending had already failed, that is the better story. */
-    if (!rq->failure.type) {
-        rp_failure_set(rq, HTTP_BAD_GATEWAY, conn->end > conn->start ? "http_response_incomplete" : "connection_terminated",
+    if (!rq->failure.type || conn->t.alerted) {
+        rp_failure_set(rq, HTTP_BAD_GATEWAY, conn->t.alerted ? "tls_alert_received"
+                       : conn->end > conn->start ? "http_response_incomplete" : "connection_terminated",
                        "head", conn->t.error[0] ? apr_pstrdup(rq->r->pool, conn->t.error)
                        : APR_STATUS_IS_EOF(rv) ? "the backend closed the connection before a whole response head"
                        : apr_pstrdup(rq->r->pool, apr_strerror(rv, text, sizeof(text))));

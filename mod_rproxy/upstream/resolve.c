@@ -64,7 +64,7 @@ int rp_peer_init(rp_peer_t *peer, const rp_member_conf_t *conf, apr_pool_t *p, c
     memset(peer, 0, sizeof(*peer));
     peer->conf = conf;
     if (conf->scheme == RP_SCHEME_HTTPS) {
-        peer->tls = rp_tls_context(p, conf->ca, conf->verify, error);
+        peer->tls = rp_tls_make(p, &conf->tls, conf->host, error);
         if (!peer->tls) {
             return 0;
         }

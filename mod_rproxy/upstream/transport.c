@@ -17,6 +17,7 @@ void rp_transport_init(rp_transport_t *t)
 {
     t->fd = -1;
     t->ssl = NULL;
+    t->resuming = t->alerted = 0;
     t->want = 0;
     t->error[0] = '\0';
 }
@@ -75,6 +76,15 @@ apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address
     return rp_transport_connect_finish(t);
 }
 
+apr_status_t rp_transport_announce(rp_transport_t *t, const rp_endpoints_t *ends)
+{
+    char header[RP_PROXY_HEADER_MAX];
+    apr_size_t size = rp_proxy_header(ends, header), len = size;
+    apr_status_t rv = rp_transport_write(t, header, &len);
+
+    return rv == APR_SUCCESS && len < size ? APR_ECONNRESET : rv;
+}
+
 static apr_status_t tls_status(rp_transport_t *t, int rc, int io_errno)
 {
     unsigned long code;
@@ -93,6 +103,7 @@ static apr_status_t tls_status(rp_transport_t *t, int rc, int io_errno)
     default:
         code = ERR_peek_error();
         ERR_error_string_n(code, t->error, sizeof(t->error));
+        t->alerted = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) > SSL_AD_REASON_OFFSET;
         return ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING ? APR_ECONNRESET : APR_EGENERAL;
     }
 }

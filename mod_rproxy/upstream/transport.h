@@ -4,7 +4,8 @@
  * A byte stream to a peer over TCP, a Unix socket or TLS.
  *
  * Non-blocking underneath; the calls here that take a deadline wait through rp_wait().  A transport belongs to one
- * request at a time and to no APR pool, because it outlives requests: rp_transport_close() releases it.
+ * request at a time and to no APR pool, because it outlives requests: rp_transport_close() releases it.  With TLS it
+ * stays where it is in memory.
  */
 #ifndef RP_TRANSPORT_H
 #define RP_TRANSPORT_H
@@ -16,6 +17,9 @@
 #include <apr_time.h>
 #include <openssl/ssl.h>
 
+#include "upstream/proxy_header.h"
+#include "upstream/tls.h"
+
 /** Where to connect to. */
 typedef struct rp_address_t {
     struct sockaddr_storage sa;
@@ -25,6 +29,8 @@ typedef struct rp_address_t {
 typedef struct rp_transport_t {
     int fd;             /* -1 when closed */
     SSL *ssl;           /* NULL without TLS */
+    int resuming;       /* a session was offered in the handshake */
+    int alerted;        /* the peer has sent an alert that ended the connection */
     int want;           /* after APR_EAGAIN: what to wait for (TLS may want to write in order to read) */
     char error[160];    /* why the last call failed, for the log; "" when errno says it all */
 } rp_transport_t;
@@ -43,35 +49,33 @@ apr_status_t rp_transport_connect_start(rp_transport_t *t, const rp_address_t *a
 /** What became of it. @return APR_SUCCESS, or an error, after which t is closed */
 apr_status_t rp_transport_connect_finish(rp_transport_t *t);
 
+/**
+ * Say for whom a connection is that has just been made, before anything else is said on it, by the PROXY protocol.
+ * Does not wait: so little always fits into the buffer of a new connection.
+ * @param ends  NULL: for nobody but ourselves
+ */
+apr_status_t rp_transport_announce(rp_transport_t *t, const rp_endpoints_t *ends);
+
 /** How a TLS handshake failed. */
 typedef enum rp_tls_failure_e {
     RP_TLS_OK,
-    RP_TLS_CERTIFICATE, /* the peer's certificate did not verify */
+    RP_TLS_CERTIFICATE, /* the peer's certificate did not verify, or is not pinned */
     RP_TLS_ALERT,       /* the peer sent an alert */
     RP_TLS_PROTOCOL,
     RP_TLS_IO           /* connection lost or deadline: see the status */
 } rp_tls_failure_e;
 
 /**
- * Shake hands as a client on a connected transport.
- * @param ctx   from rp_tls_context()
- * @param host  for SNI and, when verify, to be matched by the certificate (a name or an IP address)
+ * Shake hands as a client on a connected transport, by a session of an earlier handshake if there is one.  When it
+ * fails with RP_TLS_ALERT or RP_TLS_PROTOCOL and t->resuming, another try on a new connection is made without one.
  */
-apr_status_t rp_transport_tls(rp_transport_t *t, SSL_CTX *ctx, const char *host, int verify, apr_time_t deadline,
-                              rp_tls_failure_e *failure);
+apr_status_t rp_transport_tls(rp_transport_t *t, rp_tls_t *tls, apr_time_t deadline, rp_tls_failure_e *failure);
 
 /** The same in steps: what is said before the first byte. @return APR_SUCCESS, or an error with *failure */
-apr_status_t rp_transport_tls_start(rp_transport_t *t, SSL_CTX *ctx, const char *host, int verify,
-                                    rp_tls_failure_e *failure);
+apr_status_t rp_transport_tls_start(rp_transport_t *t, rp_tls_t *tls, rp_tls_failure_e *failure);
 
 /** Go on with the handshake. @return APR_SUCCESS; APR_EAGAIN: wait for ->want, then again; or an error with *failure */
 apr_status_t rp_transport_tls_step(rp_transport_t *t, rp_tls_failure_e *failure);
-
-/**
- * A client context: TLS 1.2 or later, the system's trust store or ca_file.  Freed by p's cleanup.
- * @return NULL with *error set
- */
-SSL_CTX *rp_tls_context(apr_pool_t *p, const char *ca_file, int verify, const char **error);
 
 /** Read what is there. @return APR_SUCCESS with *len > 0, APR_EAGAIN, APR_EOF, or an error */
 apr_status_t rp_transport_read(rp_transport_t *t, char *buf, apr_size_t *len);

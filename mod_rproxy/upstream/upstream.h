@@ -104,6 +104,12 @@ int rp_fail(rp_request_t *rq);
 /** Fill rq->failure. */
 void rp_failure_set(rp_request_t *rq, int status, const char *type, const char *phase, const char *cause);
 
+/**
+ * For whom a new connection to a peer is to be, in the request's pool; NULL when the peer need not know or there is no
+ * client.
+ */
+const rp_endpoints_t *rp_request_endpoints(const rp_request_t *rq, const rp_peer_t *peer);
+
 /** Give up rq->conn. */
 void rp_drop_conn(rp_request_t *rq);
 
