@@ -38,6 +38,11 @@ static const rp_option_t collapse_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t eject_options[] = {
+#include "config/eject_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t timeout_options[] = {
 #include "config/timeout_options.def"
     RP_OPTIONS_END
@@ -63,6 +68,7 @@ static const struct {
     const rp_option_t *options;
 } tables[] = {
     { "RProxyMember", member_options },
+    { "RProxyEject", eject_options },
     { "RProxyTimeout", timeout_options },
     { "RProxyCacheCollapse", collapse_options },
     { "RProxyCacheLocal", local_options },

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <httpd.h>
+#include <ap_mpm.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -38,6 +39,15 @@ static void child_init(apr_pool_t *p, server_rec *s)
     rp_cache_child_init(p, s);
 }
 
+static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot, mpm_child_status status)
+{
+    (void)generation;
+    (void)slot;
+    if (status != MPM_CHILD_STARTED) {
+        rp_balance_child_gone(s, pid);
+    }
+}
+
 static int quick_handler(request_rec *r, int lookup_uri)
 {
     rp_request_t *rq = lookup_uri ? NULL : rp_request_early(r);
@@ -65,6 +75,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_config(rp_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_quick_handler(quick_handler, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_translate_name(rp_route_translate, after, NULL, APR_HOOK_FIRST);
     ap_hook_map_to_storage(rp_route_map_to_storage, NULL, NULL, APR_HOOK_FIRST);

@@ -125,7 +125,9 @@ sub localized
 sub completed
 {
     my ($snippet) = @_;
-    $snippet = "<RProxyPool around>\n$snippet\n</RProxyPool>\n" if $snippet =~ /\A\s*RProxyMember/;
+    my $of_pools = qr/RProxy(?:Member|Eject|Method|Check|Sticky|Queue|Room|RetryBudget|Hedge|Discover)\b/;
+    $snippet = "RProxyMember http://127.0.0.1:2\n$snippet" if $snippet =~ /\A\s*$of_pools/ && $snippet !~ /^\s*RProxyMember/m;
+    $snippet = "<RProxyPool around>\n$snippet\n</RProxyPool>\n" if $snippet =~ /\A\s*$of_pools/;
     my @missing = grep { $snippet !~ /<RProxyPool $_>/ } qw(app api);
     return join '', (map { pool($_ => 'http://127.0.0.1:1') } @missing), $snippet;
 }

@@ -3,35 +3,43 @@
 /**
  * balance/: pools, members, and which member gets a request.
  *
- * A member is a peer plus what all child processes must agree on, which lies in shared memory and is touched with
- * atomics alone.  Smooth weighted round robin is a sequence computed once (swrr.c) that all children walk together by
- * one shared counter: exact over the whole host, and no lock.
+ * A member is a slot of its pool: what all child processes must agree on lies in shared memory (state.h, arena.h) and is
+ * touched with atomics alone; what a child has for itself, its connections, lies beside it (rp_member_t).
  */
 #ifndef RP_BALANCE_H
 #define RP_BALANCE_H
 
-#include "balance/swrr.h"
+#include "balance/arena.h"
+#include "balance/state.h"
 #include "request.h"
 #include "upstream/conn.h"
 
-/** A member's part in shared memory. */
-typedef struct rp_member_shared_t {
-    apr_int64_t down_until; /* rp_now(): it is skipped until then; 0 when it is up */
-} rp_member_shared_t;
+struct rp_pool_t;
 
 typedef struct rp_member_t {
-    rp_peer_t peer;
-    rp_member_shared_t *shared;
+    rp_peer_t peer;          /* first: rp_peer_t's leave() finds the member by it */
+    struct rp_pool_t *pool;
+    unsigned index;          /* of its slot */
+    rp_slot_t *slot;
+    rp_slot_info_t *info;
+    apr_uint32_t generation; /* of the slot, for which peer was made; 0: none yet */
 } rp_member_t;
 
 typedef struct rp_pool_t {
     const rp_pool_conf_t *conf;
-    int nmembers;
-    rp_member_t *members;
-    apr_uint16_t *sequence;     /* indexes of members, in the order in which they get requests */
-    unsigned nsequence;
-    apr_uint32_t *ticket;       /* shared: the next place in the sequence */
+    rp_state_t state;
+    rp_method_fn method;
+    rp_member_t *members; /* state.nslots */
+    unsigned first_slot;  /* of all pools' slots counted through */
 } rp_pool_t;
+
+/** A member that a request was given. */
+typedef struct rp_choice_t {
+    rp_member_t *member;
+    int trial;        /* the request finds out whether it is back */
+    int reported;
+    apr_time_t began; /* rp_now() */
+} rp_choice_t;
 
 /**
  * Make the pools of all servers: addresses, TLS, shared memory. In the parent process, at start.
@@ -42,20 +50,45 @@ int rp_balance_init(apr_pool_t *pconf, server_rec *main_server);
 /** In each child. */
 void rp_balance_child_init(apr_pool_t *p, server_rec *main_server);
 
+/** In the parent: a child is gone, and with it what it had under way. */
+void rp_balance_child_gone(server_rec *main_server, apr_int64_t pid);
+
+/** Nonzero when the request may find out for others whether a member is back: it can be given to another if not. */
+int rp_is_safe_method(const request_rec *r);
+
 /**
- * The next member that is up and not among tried.  Of those that were down and may be tried again each is given to one
- * request only until it is up, so that no others wait for it in vain.
- * @param tried  a byte per member, nonzero for those to pass over; NULL for none
- * @return NULL when there is none
+ * Choose the member for a request's next try, and count it as in use.
+ * @param tried  a byte per slot, nonzero for those to pass over
+ * @return 1, then rp_choice_leave() is due unless a connection carries it (rp_choice_carry); 0 when there is nobody
  */
-rp_member_t *rp_pool_pick(rp_pool_t *pool, apr_time_t now, const unsigned char *tried);
+int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice);
 
-/** Nobody gets a connection: skip the member for its retry time. */
-void rp_member_down(rp_member_t *member, apr_time_t now);
-void rp_member_up(rp_member_t *member);
+/** Count a member's use. @return 0 when it has as many as it may */
+int rp_member_enter(rp_member_t *member);
+void rp_member_leave(rp_member_t *member);
 
-/** Seconds (at least 1) until the first member that is down may be tried again. */
+/** The request's connection ends the member's use when it is parked or closed. */
+void rp_choice_carry(const rp_choice_t *choice, rp_conn_t *conn);
+void rp_choice_leave(const rp_choice_t *choice);
+
+/** Tell how the try ended: the member may be left out for it, or be back. Logs what changes; only the first report counts. */
+void rp_choice_report(const rp_request_t *rq, rp_choice_t *choice, rp_outcome_e outcome);
+
+/** Seconds (at least 1) until the first member that is out may be tried again. */
 int rp_pool_retry_after(const rp_pool_t *pool, apr_time_t now);
+
+/** What a reason is called in logs and status data. */
+const char *rp_out_name(rp_out_e why);
+
+/** Random bits, fast and for no secrets. */
+apr_uint64_t rp_random(void);
+
+/** Call fn for each pool of all servers once. */
+void rp_each_pool(apr_pool_t *p, server_rec *main_server, void (*fn)(rp_pool_conf_t *conf, server_rec *s, void *data),
+                  void *data);
+
+/** Periodic work of one process per host: keeper.c. */
+void rp_keeper_init(apr_pool_t *pconf, server_rec *main_server);
 
 /**
  * Send the request to members of its route's pool until one answers with the head of a final response, which is then in

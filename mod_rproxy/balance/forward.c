@@ -39,40 +39,49 @@ static void use_member(rp_request_t *rq, const rp_member_t *member)
 }
 
 /* A connection to a member: an idle one, or with fresh a new one. On failure the member is down and told so. */
-static int connect_member(rp_request_t *rq, rp_member_t *member, int fresh)
+static int connect_member(rp_request_t *rq, rp_choice_t *choice, int fresh)
 {
+    rp_member_t *member = choice->member;
     apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->connect_timeout, RP_DEFAULT_CONNECT_TIMEOUT);
 
     rq->conn = fresh ? NULL : rp_conn_take(&member->peer);
+    if (!rq->conn) {
+        rq->conn = rp_conn_open(&member->peer, RP_DEADLINE(patience), rp_request_endpoints(rq, &member->peer), rq->r->pool,
+                                &rq->failure);
+    }
     if (rq->conn) {
-        rp_member_up(member);
+        rp_choice_carry(choice, rq->conn);
         return 1;
     }
-    rq->conn = rp_conn_open(&member->peer, RP_DEADLINE(patience), rp_request_endpoints(rq, &member->peer), rq->r->pool,
-                            &rq->failure);
-    if (rq->conn) {
-        rp_member_up(member);
-        return 1;
-    }
-    rp_member_down(member, rp_now());
+    rp_choice_report(rq, choice, RP_OUTCOME_CONNECT);
+    rp_choice_leave(choice);
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, rq->r, RPLOGNO(0305) "pool %s, member %s, phase %s: %s (%s); it is skipped "
                   "for %" APR_TIME_T_FMT " ms", rq->route->pool_name, member->peer.conf->url, rq->failure.phase,
-                  rq->failure.cause, rq->failure.type, apr_time_as_msec(member->peer.conf->retry));
+                  rq->failure.cause, rq->failure.type, apr_time_as_msec(rp_get(member->slot->out_until) - rp_now()));
     return 0;
 }
 
-static rp_exchange_e exchange_with(rp_request_t *rq, rp_member_t *member)
+static rp_exchange_e exchange_with(rp_request_t *rq, rp_choice_t *choice)
 {
     rp_exchange_e e = rp_exchange(rq);
 
     /* Once only, and never where the backend might have begun to act on it. */
     if (e == RP_EXCHANGE_STALE && !rq->body_begun && is_idempotent(rq->r)) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0306) "a kept connection to %s was closed; trying a new "
-                      "one", member->peer.conf->url);
-        use_member(rq, member);
-        e = connect_member(rq, member, 1) ? rp_exchange(rq) : RP_EXCHANGE_FAILED;
+                      "one", choice->member->peer.conf->url);
+        use_member(rq, choice->member);
+        e = rp_member_enter(choice->member) && connect_member(rq, choice, 1) ? rp_exchange(rq) : RP_EXCHANGE_FAILED;
     }
     return e;
+}
+
+/* For the member's record: what an exchange that is over up to the response's head came to. */
+static rp_outcome_e outcome_of(const rp_request_t *rq, rp_exchange_e e)
+{
+    if (e == RP_EXCHANGE_DONE) {
+        return rq->response.status >= 500 ? RP_OUTCOME_ERROR : RP_OUTCOME_OK;
+    }
+    return rq->failure.status == HTTP_GATEWAY_TIME_OUT ? RP_OUTCOME_TIMEOUT : RP_OUTCOME_RESET;
 }
 
 static int nobody_left(rp_request_t *rq, const rp_pool_t *pool)
@@ -104,24 +113,27 @@ int rp_client_failed(rp_request_t *rq)
 int rp_forward(rp_request_t *rq)
 {
     rp_pool_t *pool = rq->route->pool->pool;
-    unsigned char *tried = apr_pcalloc(rq->r->pool, (apr_size_t)pool->nmembers);
-    rp_member_t *member;
+    unsigned char *tried = apr_pcalloc(rq->r->pool, pool->state.nslots);
+    rp_choice_t choice;
 
     /* Bounded: every turn either ends or marks one more member as tried. */
-    while ((member = rp_pool_pick(pool, rp_now(), tried)) != NULL) {
-        tried[member - pool->members] = 1;
-        use_member(rq, member);
-        if (!connect_member(rq, member, 0)) {
+    while (rp_pool_choose(rq, pool, tried, &choice)) {
+        rp_exchange_e e;
+
+        tried[choice.member->index] = 1;
+        use_member(rq, choice.member);
+        if (!connect_member(rq, &choice, 0)) {
             continue;
         }
-        switch (exchange_with(rq, member)) {
-        case RP_EXCHANGE_DONE:
-            return rq->response.status == HTTP_SWITCHING_PROTOCOLS ? rp_tunnel(rq) : OK;
-        case RP_EXCHANGE_CLIENT:
+        e = exchange_with(rq, &choice);
+        if (e == RP_EXCHANGE_CLIENT) {
             return rp_client_failed(rq);
-        default:
+        }
+        rp_choice_report(rq, &choice, outcome_of(rq, e));
+        if (e != RP_EXCHANGE_DONE) {
             return rp_fail(rq);
         }
+        return rq->response.status == HTTP_SWITCHING_PROTOCOLS ? rp_tunnel(rq) : OK;
     }
     return nobody_left(rq, pool);
 }

@@ -1,27 +1,35 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/** Pools and members: made at start, picked from by every request. */
+/** Pools and members: made at start, with what the generation before knew of them. */
+
+#include <string.h>
 
 #include <httpd.h>
-#include <apr_shm.h>
+#include <ap_mpm.h>
 #include <apr_strings.h>
 #include <http_log.h>
 
 #include "balance/balance.h"
+#include "balance/table.h"
 #include "lane/lane.h"
 #include "log.h"
 
 APLOG_USE_MODULE(rproxy);
 
-typedef void (*pool_fn)(rp_pool_conf_t *conf, server_rec *s, void *data);
+/* Children of the generation before may not have left when new ones come. */
+#define MORE_ROWS 32
 
-/* Each pool once, in whichever servers it is seen: a virtual host has the main server's too. */
-static void each_pool(apr_pool_t *p, server_rec *main_server, pool_fn fn, void *data)
+static rp_arena_t *arena;
+static rp_row_t *row; /* this child's; NULL in the parent */
+
+void rp_each_pool(apr_pool_t *p, server_rec *main_server, void (*fn)(rp_pool_conf_t *conf, server_rec *s, void *data),
+                  void *data)
 {
     apr_hash_t *seen = apr_hash_make(p);
     server_rec *s;
     apr_hash_index_t *hi;
 
+    /* A virtual host has the main server's pools, too. */
     for (s = main_server; s; s = s->next) {
         for (hi = apr_hash_first(p, rp_server_conf(s)->pools); hi; hi = apr_hash_next(hi)) {
             rp_pool_conf_t *conf = apr_hash_this_val(hi);
@@ -37,34 +45,45 @@ static void each_pool(apr_pool_t *p, server_rec *main_server, pool_fn fn, void *
 
 typedef struct init_t {
     apr_pool_t *p;
-    apr_size_t shared_size;
-    char *shared;
+    apr_array_header_t *wants; /* of rp_region_want_t */
+    rp_arena_t *previous;
     int errors;
 } init_t;
 
-static void count_shared(rp_pool_conf_t *conf, server_rec *s, void *data)
+static unsigned levels_of(const rp_pool_conf_t *conf)
+{
+    unsigned levels = 1;
+    int i;
+
+    for (i = 0; i < conf->members->nelts; i++) {
+        unsigned level = (unsigned)APR_ARRAY_IDX(conf->members, i, rp_member_conf_t *)->level;
+
+        levels = level + 1 > levels ? level + 1 : levels;
+    }
+    return levels;
+}
+
+static void want_region(rp_pool_conf_t *conf, server_rec *s, void *data)
 {
     init_t *init = data;
+    rp_region_want_t *want = apr_array_push(init->wants);
 
     (void)s;
-    init->shared_size += APR_ALIGN(sizeof(apr_uint32_t), 64)
-                       + (apr_size_t)conf->members->nelts * APR_ALIGN(sizeof(rp_member_shared_t), 64);
+    want->name = conf->name;
+    want->nslots = (unsigned)(conf->members->nelts + conf->room);
+    want->nlevels = levels_of(conf);
+    want->hashing = 0;
 }
 
-/* A cache line each, so that members do not disturb one another. */
-static void *take_shared(init_t *init, apr_size_t size)
+static void leave(rp_peer_t *peer)
 {
-    void *mem = init->shared;
-
-    init->shared += APR_ALIGN(size, 64);
-    return mem;
+    rp_member_leave((rp_member_t *)peer);
 }
 
-static void init_member(rp_member_t *member, const rp_member_conf_t *conf, server_rec *s, init_t *init)
+static void init_member(rp_member_t *member, rp_member_conf_t *conf, server_rec *s, init_t *init)
 {
     const char *error = NULL, *warning = NULL;
 
-    member->shared = take_shared(init, sizeof(*member->shared));
     if (!rp_peer_init(&member->peer, conf, init->p, &error, &warning)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, RPLOGNO(0301) "RProxyMember %s on line %d of %s: %s", conf->url,
                      conf->where.line, conf->where.file, error);
@@ -75,129 +94,192 @@ static void init_member(rp_member_t *member, const rp_member_conf_t *conf, serve
                      "up again for each request that wants this member", conf->url, conf->where.line, conf->where.file,
                      warning);
     }
+    member->peer.leave = leave;
+    member->generation = 1;
+}
+
+static void fill_slot(rp_slot_t *slot, rp_slot_info_t *info, const rp_member_conf_t *conf)
+{
+    apr_cpystrn(info->url, conf->url, sizeof(info->url));
+    slot->origin = RP_SLOT_CONFIGURED;
+    slot->generation = 1;
+    slot->weight = slot->conf_weight = (apr_uint32_t)conf->weight;
+    slot->level = (apr_uint32_t)conf->level;
+    slot->retry = conf->retry;
+    slot->id = rp_slot_id(conf->url);
+}
+
+/* What was set by hand and what is known of its health, not what it has under way: that stays with the old generation. */
+static void inherit(rp_slot_t *slot, const rp_slot_t *old)
+{
+    rp_slot_t fresh = *slot;
+
+    *slot = *old;
+    slot->inflight = 0;
+    slot->generation = 1;
+    slot->level = fresh.level;
+    slot->max = fresh.max;
+    slot->retry = fresh.retry;
+    slot->id = fresh.id;
+    slot->conf_weight = fresh.conf_weight;
+    if (old->conf_weight != fresh.conf_weight) {
+        slot->weight = fresh.weight;
+    }
+    if (old->origin != RP_SLOT_REMOVED) {
+        slot->origin = fresh.origin;
+    }
+}
+
+static void inherit_pool(rp_pool_t *pool, rp_slot_info_t *infos, const rp_arena_t *previous)
+{
+    rp_region_t *region = previous ? rp_arena_region(previous, pool->conf->name) : NULL;
+    rp_slot_info_t *old_infos;
+    rp_state_t old;
+    unsigned i, j;
+
+    if (!region) {
+        return;
+    }
+    old_infos = rp_arena_infos(previous, region);
+    rp_state_map(&old, rp_arena_state(previous, region), region->nslots, region->nlevels, (int)region->hashing, NULL);
+    for (i = 0; i < (unsigned)pool->conf->members->nelts; i++) {
+        for (j = 0; j < region->nslots; j++) {
+            if (old.slots[j].origin != RP_SLOT_FREE && !strcmp(infos[i].url, old_infos[j].url)) {
+                inherit(&pool->state.slots[i], &old.slots[j]);
+                break;
+            }
+        }
+    }
 }
 
 static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
 {
     init_t *init = data;
     rp_pool_t *pool = apr_pcalloc(init->p, sizeof(*pool));
-    int *weights = apr_palloc(init->p, (apr_size_t)conf->members->nelts * sizeof(int));
-    int i;
+    rp_region_t *region = rp_arena_region(arena, conf->name);
+    rp_slot_info_t *infos = rp_arena_infos(arena, region);
+    unsigned i;
 
     conf->pool = pool;
     pool->conf = conf;
-    pool->nmembers = conf->members->nelts;
-    pool->members = apr_pcalloc(init->p, (apr_size_t)pool->nmembers * sizeof(rp_member_t));
-    pool->ticket = take_shared(init, sizeof(*pool->ticket));
-    for (i = 0; i < pool->nmembers; i++) {
-        rp_member_conf_t *member = APR_ARRAY_IDX(conf->members, i, rp_member_conf_t *);
+    pool->method = rp_method_round_robin;
+    pool->first_slot = region->first_slot;
+    rp_state_map(&pool->state, rp_arena_state(arena, region), region->nslots, region->nlevels, (int)region->hashing, &conf->eject);
+    pool->members = apr_pcalloc(init->p, region->nslots * sizeof(rp_member_t));
+    for (i = 0; i < region->nslots; i++) {
+        rp_member_t *member = &pool->members[i];
 
-        weights[i] = member->weight;
-        init_member(&pool->members[i], member, s, init);
+        member->pool = pool;
+        member->index = i;
+        member->slot = &pool->state.slots[i];
+        member->info = &infos[i];
+        if (i < (unsigned)conf->members->nelts) {
+            rp_member_conf_t *member_conf = APR_ARRAY_IDX(conf->members, i, rp_member_conf_t *);
+
+            fill_slot(member->slot, member->info, member_conf);
+            init_member(member, member_conf, s, init);
+        }
     }
-    pool->nsequence = rp_swrr_sequence(weights, pool->nmembers, NULL);
-    pool->sequence = apr_palloc(init->p, pool->nsequence * sizeof(*pool->sequence));
-    rp_swrr_sequence(weights, pool->nmembers, pool->sequence);
+    inherit_pool(pool, infos, init->previous);
+    if (rp_state_lock_init(&pool->state) != 0) {
+        init->errors++;
+    }
+    rp_state_plan(&pool->state);
+}
+
+static unsigned max_children(void)
+{
+    int n = 0;
+
+    return ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &n) == APR_SUCCESS && n > 0 ? (unsigned)n + MORE_ROWS : MORE_ROWS;
 }
 
 int rp_balance_init(apr_pool_t *pconf, server_rec *main_server)
 {
-    init_t init = { pconf, 64, NULL, 0 };
-    apr_shm_t *shm;
+    init_t init = { pconf, apr_array_make(pconf, 4, sizeof(rp_region_want_t)), NULL, 0 };
     apr_status_t rv;
 
-    each_pool(pconf, main_server, count_shared, &init);
-    rv = apr_shm_create(&shm, init.shared_size, NULL, pconf);
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0303) "cannot get %" APR_SIZE_T_FMT
-                     " bytes of shared memory for the members' state", init.shared_size);
+    rp_each_pool(pconf, main_server, want_region, &init);
+    arena = rp_arena_create(main_server->process->pool, (rp_region_want_t *)init.wants->elts, (unsigned)init.wants->nelts,
+                            max_children(), &init.previous, &rv);
+    if (!arena) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0303) "cannot get shared memory for the members' state");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    init.shared = apr_shm_baseaddr_get(shm);
-    memset(init.shared, 0, init.shared_size);
-    init.shared = (char *)APR_ALIGN((apr_uintptr_t)init.shared, 64);
-    each_pool(pconf, main_server, init_pool, &init);
+    rp_each_pool(pconf, main_server, init_pool, &init);
+    rp_arena_release(init.previous);
+    rp_keeper_init(pconf, main_server);
     return init.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
 static void child_init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
 {
-    int i;
+    unsigned i;
 
-    for (i = 0; i < conf->pool->nmembers; i++) {
+    for (i = 0; i < conf->pool->state.nslots; i++) {
         apr_status_t rv = rp_peer_child_init(&conf->pool->members[i].peer, data);
 
         if (rv != APR_SUCCESS) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, RPLOGNO(0304) "cannot make a lock for %s",
-                         conf->pool->members[i].peer.conf->url);
+            ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, RPLOGNO(0304) "cannot make a lock for a member of pool %s", conf->name);
         }
     }
 }
 
 void rp_balance_child_init(apr_pool_t *p, server_rec *main_server)
 {
-    each_pool(p, main_server, child_init_pool, p);
+    row = rp_arena_claim_row(arena, getpid());
+    rp_each_pool(p, main_server, child_init_pool, p);
 }
 
-/* How long others keep off a member while one request tries it; longer than most connects take. */
-#define TRIAL apr_time_from_sec(5)
-
-static int is_up(rp_member_t *member, apr_time_t now)
+/* The children share the arena of the parent, so that only this finds out what a killed one had under way. */
+static void take_back(rp_pool_conf_t *conf, server_rec *s, void *data)
 {
-    apr_int64_t until = __atomic_load_n(&member->shared->down_until, __ATOMIC_RELAXED);
+    rp_row_t *gone = data;
+    rp_pool_t *pool = conf->pool;
+    unsigned i;
 
-    if (until == 0) {
-        return 1;
-    }
-    return until <= now
-           && __atomic_compare_exchange_n(&member->shared->down_until, &until, now + TRIAL, 0, __ATOMIC_RELAXED,
-                                          __ATOMIC_RELAXED);
-}
+    (void)s;
+    for (i = 0; i < pool->state.nslots; i++) {
+        apr_uint32_t n = __atomic_exchange_n(&gone->inflight[pool->first_slot + i], 0, __ATOMIC_RELAXED);
 
-rp_member_t *rp_pool_pick(rp_pool_t *pool, apr_time_t now, const unsigned char *tried)
-{
-    unsigned step;
-    int i;
-
-    /* A member that is passed over leaves its turn to whoever is next in the sequence: the others' proportions hold. */
-    for (step = 0; step < pool->nsequence; step++) {
-        unsigned place = __atomic_fetch_add(pool->ticket, 1, __ATOMIC_RELAXED) % pool->nsequence;
-
-        i = pool->sequence[place];
-        if (!(tried && tried[i]) && is_up(&pool->members[i], now)) {
-            return &pool->members[i];
+        if (n) {
+            rp_add(pool->state.slots[i].inflight, -n);
         }
     }
-    /* Others walk the sequence at the same time, so that a member may have been missed. */
-    for (i = 0; i < pool->nmembers; i++) {
-        if (!(tried && tried[i]) && is_up(&pool->members[i], now)) {
-            return &pool->members[i];
-        }
-    }
-    return NULL;
 }
 
-void rp_member_down(rp_member_t *member, apr_time_t now)
+void rp_balance_child_gone(server_rec *main_server, apr_int64_t pid)
 {
-    __atomic_store_n(&member->shared->down_until, now + member->peer.conf->retry, __ATOMIC_RELAXED);
-}
+    rp_row_t *gone = arena ? rp_arena_row_of(arena, pid) : NULL;
 
-void rp_member_up(rp_member_t *member)
-{
-    if (__atomic_load_n(&member->shared->down_until, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&member->shared->down_until, 0, __ATOMIC_RELAXED);
+    if (gone) {
+        apr_pool_t *p;
+
+        apr_pool_create(&p, NULL);
+        rp_each_pool(p, main_server, take_back, gone);
+        apr_pool_destroy(p);
+        __atomic_store_n(&gone->pid, 0, __ATOMIC_RELEASE);
     }
 }
 
-int rp_pool_retry_after(const rp_pool_t *pool, apr_time_t now)
+static void count_use(const rp_member_t *member, int n)
 {
-    apr_int64_t first = APR_INT64_MAX;
-    int i;
-
-    for (i = 0; i < pool->nmembers; i++) {
-        apr_int64_t until = __atomic_load_n(&pool->members[i].shared->down_until, __ATOMIC_RELAXED);
-
-        first = until < first ? until : first;
+    if (row) {
+        rp_add(row->inflight[member->pool->first_slot + member->index], (apr_uint32_t)n);
     }
-    return first <= now ? 1 : (int)((first - now + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC);
+}
+
+int rp_member_enter(rp_member_t *member)
+{
+    if (!rp_slot_enter(member->slot)) {
+        return 0;
+    }
+    count_use(member, 1);
+    return 1;
+}
+
+void rp_member_leave(rp_member_t *member)
+{
+    count_use(member, -1);
+    rp_slot_leave(member->slot);
 }

@@ -15,6 +15,7 @@
 #include <apr_hash.h>
 #include <ap_expr.h>
 
+#include "balance/eject.h"
 #include "cache/store.h"
 #include "encode/encode.h"
 #include "upstream/tls.h"
@@ -41,6 +42,8 @@ typedef struct rp_member_conf_t {
     apr_port_t port;
     const char *authority; /* host[:port] as a Host field would have it */
     int weight;
+    int level;             /* priority: 0 is asked first */
+    int backup;
     int keep;              /* idle connections kept per child process */
     apr_interval_time_t idle;
     apr_interval_time_t lifetime;
@@ -56,6 +59,8 @@ struct rp_pool_t;
 typedef struct rp_pool_conf_t {
     const char *name;
     apr_array_header_t *members; /* of rp_member_conf_t * */
+    int room;                    /* for members added at run time */
+    rp_eject_conf_t eject;
     rp_where_t where;
     struct rp_pool_t *pool;      /* its life, made by rp_balance_init() */
 } rp_pool_conf_t;
@@ -183,6 +188,7 @@ typedef struct rp_dir_conf_t {
 #define RP_DEFAULT_CONNECT_TIMEOUT apr_time_from_sec(5)
 #define RP_DEFAULT_FIRST_BYTE_TIMEOUT apr_time_from_sec(60)
 #define RP_DEFAULT_IDLE_TIMEOUT apr_time_from_sec(60)
+#define RP_DEFAULT_ROOM 16
 #define RP_DEFAULT_COLLAPSE_WAIT apr_time_from_sec(15)
 #define RP_DEFAULT_COLLAPSE_STALL apr_time_from_sec(5)
 #define RP_DEFAULT_ABORTED_SHARE 50

@@ -16,6 +16,11 @@ const char *rp_cmd_member(cmd_parms *cmd, void *dir, int argc, char *const argv[
 /** The pool whose section is being read, for the directives in it. @return NULL with *error outside of one */
 rp_pool_conf_t *rp_open_pool(const cmd_parms *cmd, const char **error);
 
+/* eject_conf.c */
+const char *rp_cmd_eject(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+void rp_eject_conf_init(rp_eject_conf_t *conf);
+extern const rp_option_t rp_eject_options[];
+
 /* member_conf.c */
 extern const rp_option_t rp_member_options[];
 

@@ -106,6 +106,12 @@ rp_member_conf_t *rp_member_parse(apr_pool_t *p, int argc, char *const argv[], c
             *error = apr_psprintf(p, "RProxyMember %s: %s", m->url, *error);
         }
     }
+    if (!*error && m->backup && m->level > 1) {
+        *error = apr_psprintf(p, "RProxyMember %s: backup means priority=1; write one of them", m->url);
+    }
+    if (!*error && m->backup) {
+        m->level = 1;
+    }
     if (!*error) {
         tls_files(p, &m->tls);
         *error = check_tls_options(p, m);

@@ -84,6 +84,14 @@ static rp_conn_t *detach_oldest(rp_peer_t *peer, apr_time_t now)
     return oldest;
 }
 
+static void end_use(rp_conn_t *conn)
+{
+    if (conn->in_use) {
+        conn->in_use = 0;
+        conn->peer->leave(conn->peer);
+    }
+}
+
 void rp_conn_park(rp_conn_t *conn)
 {
     rp_peer_t *peer = conn->peer;
@@ -98,6 +106,7 @@ void rp_conn_park(rp_conn_t *conn)
     conn->start = conn->end = 0;
     conn->exchanges++;
     conn->parked = now;
+    end_use(conn);
     apr_thread_mutex_lock(peer->lock);
     oldest = detach_oldest(peer, now);
     conn->next = peer->idle;
@@ -112,6 +121,7 @@ void rp_conn_park(rp_conn_t *conn)
 
 void rp_conn_close(rp_conn_t *conn)
 {
+    end_use(conn);
     rp_transport_close(&conn->t);
     free(conn);
 }
@@ -166,6 +176,7 @@ static rp_conn_t *new_conn(rp_peer_t *peer)
         conn->peer = peer;
         conn->next = conn->prev = NULL;
         conn->made = rp_now();
+        conn->in_use = 0;
         conn->exchanges = 0;
         conn->start = conn->end = 0;
     }

@@ -30,6 +30,7 @@ typedef struct rp_tls_tally_t {
 
 typedef struct rp_peer_t {
     const rp_member_conf_t *conf;
+    void (*leave)(struct rp_peer_t *); /* a connection in use is parked or closed; NULL: nobody asks */
     rp_address_t *addresses;
     int naddresses;          /* 0: its name was not known at start; resolved when first needed */
     rp_tls_t *tls;           /* for https */
@@ -47,6 +48,7 @@ typedef struct rp_conn_t {
     struct rp_conn_t *prev;
     apr_time_t made;    /* rp_now() */
     apr_time_t parked;
+    int in_use;         /* leave() is due at its end */
     int exchanges;      /* finished ones: 0 on a new connection */
     apr_size_t start;   /* unread bytes are buf[start..end) */
     apr_size_t end;

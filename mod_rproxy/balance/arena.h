@@ -1,0 +1,75 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * The shared memory of all pools of a host: made at each start and restart, before children are there.
+ *
+ * What the one before knew of a pool's members (by the pool's name and the member's URL) is copied: a drained member
+ * stays drained, a down one down.  Children of the old generation finish with the old memory.
+ */
+#ifndef RP_ARENA_H
+#define RP_ARENA_H
+
+#include <httpd.h>
+
+#include "balance/state.h"
+
+#define RP_POOL_NAME_MAX 64
+#define RP_MEMBER_URL_MAX 288
+#define RP_MEMBER_TEXT_MAX 512
+
+/** What is said of a member beside what requests need. Written holding the pool's lock. */
+typedef struct rp_slot_info_t {
+    char url[RP_MEMBER_URL_MAX];
+    char text[RP_MEMBER_TEXT_MAX]; /* options of one added at run time, as behind RProxyMember */
+} rp_slot_info_t;
+
+/** A pool's part. */
+typedef struct rp_region_t {
+    char name[RP_POOL_NAME_MAX];
+    apr_uint32_t nslots;
+    apr_uint32_t nlevels;
+    apr_uint32_t hashing;
+    apr_uint32_t first_slot; /* of all pools' slots counted through */
+    apr_size_t infos;        /* offsets in the arena */
+    apr_size_t state;
+} rp_region_t;
+
+/** A child's exchanges under way, so that those of one that died can be taken back. */
+typedef struct rp_row_t {
+    apr_int64_t pid;         /* 0: free */
+    apr_uint32_t inflight[]; /* by slots of all pools counted through */
+} rp_row_t;
+
+typedef struct rp_arena_t rp_arena_t;
+
+/** What a pool needs. */
+typedef struct rp_region_want_t {
+    const char *name;
+    unsigned nslots;
+    unsigned nlevels;
+    int hashing;
+} rp_region_want_t;
+
+/**
+ * Make the memory for n pools, zeros, in the process's own pool: it outlives the configuration.
+ * @param nrows     children at a time
+ * @param previous  out: the arena before this one, to copy from, or NULL; release it by rp_arena_release()
+ * @return NULL with *rv set
+ */
+rp_arena_t *rp_arena_create(apr_pool_t *process_pool, const rp_region_want_t *want, unsigned n, unsigned nrows,
+                            rp_arena_t **previous, apr_status_t *rv);
+
+void rp_arena_release(rp_arena_t *arena);
+
+/** The part of a pool, or NULL. */
+rp_region_t *rp_arena_region(const rp_arena_t *arena, const char *name);
+rp_slot_info_t *rp_arena_infos(const rp_arena_t *arena, const rp_region_t *region);
+void *rp_arena_state(const rp_arena_t *arena, const rp_region_t *region);
+
+/** In a child: its row; NULL when there are more children than anybody said. */
+rp_row_t *rp_arena_claim_row(rp_arena_t *arena, apr_int64_t pid);
+
+/** The row of a child that is gone, to be cleared by whoever asks; or NULL. */
+rp_row_t *rp_arena_row_of(rp_arena_t *arena, apr_int64_t pid);
+
+#endif

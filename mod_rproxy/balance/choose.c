@@ -1,0 +1,139 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** A request's choice of a member, and what comes of it. */
+
+#include <string.h>
+
+#include <httpd.h>
+#include <http_log.h>
+#include <apr_time.h>
+
+#include "balance/balance.h"
+#include "balance/table.h"
+#include "lane/lane.h"
+#include "log.h"
+
+APLOG_USE_MODULE(rproxy);
+
+/* Of members with a bound, others may take the last place first; so often is another one looked for. */
+#define MAX_RACES 64
+
+apr_uint64_t rp_random(void)
+{
+    static __thread apr_uint64_t state;
+
+    if (!state) {
+        state = rp_mix((apr_uint64_t)rp_now() ^ (apr_uint64_t)(apr_uintptr_t)&state ^ (apr_uint64_t)getpid() << 40) | 1;
+    }
+    state += 0x9e3779b97f4a7c15u;
+    return rp_mix(state);
+}
+
+int rp_is_safe_method(const request_rec *r)
+{
+    /* RFC 9110 §9.2.1; RFC 10008 §2 */
+    return r->method_number == M_GET || r->method_number == M_OPTIONS || r->method_number == M_TRACE
+           || !strcmp(r->method, "QUERY");
+}
+
+static int choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_pick_t *pick)
+{
+    pick->now = rp_now();
+    pick->random = rp_random();
+    pick->tried = tried;
+    /* A request that could go to nobody else must not be the one to find out. */
+    pick->may_try = rp_is_safe_method(rq->r);
+    return rp_state_pick(&pool->state, pool->method, pick);
+}
+
+int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice)
+{
+    rp_pick_t pick = { 0 };
+    int races;
+
+    for (races = 0; races < MAX_RACES; races++) {
+        int i = choose(rq, pool, tried, &pick);
+
+        if (i < 0) {
+            return 0;
+        }
+        if (rp_member_enter(&pool->members[i])) {
+            choice->member = &pool->members[i];
+            choice->trial = pick.trial;
+            choice->reported = 0;
+            choice->began = pick.now;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void rp_choice_carry(const rp_choice_t *choice, rp_conn_t *conn)
+{
+    (void)choice;
+    conn->in_use = 1;
+}
+
+void rp_choice_leave(const rp_choice_t *choice)
+{
+    rp_member_leave(choice->member);
+}
+
+const char *rp_out_name(rp_out_e why)
+{
+    static const char *const names[] = { "in", "connect", "failures", "errors", "outlier" };
+
+    return names[why];
+}
+
+/* In words, for the log. */
+static const char *describe(rp_out_e why)
+{
+    switch (why) {
+    case RP_OUT_CONNECT:
+        return "it takes no connections";
+    case RP_OUT_FAILURES:
+        return "request after request failed without a response";
+    case RP_OUT_ERRORS:
+        return "it answers one request after another with an error of its own, and others do not";
+    default:
+        return "more of its requests fail than of the others'";
+    }
+}
+
+void rp_choice_report(const rp_request_t *rq, rp_choice_t *choice, rp_outcome_e outcome)
+{
+    rp_member_t *member = choice->member;
+    apr_time_t now = rp_now();
+    apr_interval_time_t out;
+    rp_news_e news;
+
+    if (choice->reported) {
+        return;
+    }
+    choice->reported = 1;
+    news = rp_state_report(&member->pool->state, member->index, outcome, choice->trial, now - choice->began, now);
+    out = rp_get(member->slot->out_until) - now;
+    if (news == RP_NEWS_OUT && outcome != RP_OUTCOME_CONNECT) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, rq->r, RPLOGNO(0308) "pool %s, member %s: %s; it is left out for %"
+                      APR_TIME_T_FMT " ms", rq->route->pool_name, member->info->url,
+                      describe((rp_out_e)rp_get(member->slot->out)), apr_time_as_msec(out > 0 ? out : 0));
+    }
+    else if (news == RP_NEWS_BACK) {
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, rq->r, RPLOGNO(0309) "pool %s, member %s is back", rq->route->pool_name,
+                      member->info->url);
+    }
+}
+
+int rp_pool_retry_after(const rp_pool_t *pool, apr_time_t now)
+{
+    apr_int64_t first = APR_INT64_MAX;
+    unsigned i;
+
+    for (i = 0; i < pool->state.nslots; i++) {
+        apr_int64_t until = rp_get(pool->state.slots[i].out_until);
+
+        first = until && until < first ? until : first;
+    }
+    return first <= now || first == APR_INT64_MAX ? 1 : (int)((first - now + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC);
+}

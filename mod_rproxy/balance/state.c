@@ -1,0 +1,259 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/** Where things lie, the plan of turns, and who may be taken. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balance/state.h"
+#include "balance/swrr.h"
+#include "balance/table.h"
+
+#define ALIGN(size) (((apr_size_t)(size) + 63) & ~(apr_size_t)63)
+
+/* How long others keep off a member while one request tries it; longer than most connects take. */
+#define TRIAL apr_time_from_sec(5)
+/* Of its share, what a member gets at once when it comes back, so that its turn comes at all. */
+#define FIRST_SHARE 0.1f
+
+/* The longest sequence that any weights can make of so many slots. */
+static apr_size_t sequence_size(unsigned nslots)
+{
+    return ALIGN((apr_size_t)nslots * RP_MAX_WEIGHT * sizeof(apr_uint16_t));
+}
+
+apr_size_t rp_state_size(unsigned nslots, unsigned nlevels, int hashing)
+{
+    return ALIGN(sizeof(rp_pool_shared_t)) + nslots * sizeof(rp_slot_t) + nlevels * sequence_size(nslots)
+         + (hashing ? nlevels * RP_TABLE_SIZE * sizeof(apr_uint16_t) : 0);
+}
+
+void rp_state_map(rp_state_t *state, void *mem, unsigned nslots, unsigned nlevels, int hashing,
+                  const rp_eject_conf_t *eject)
+{
+    char *at = mem;
+    unsigned i;
+
+    memset(state, 0, sizeof(*state));
+    state->nslots = nslots;
+    state->nlevels = nlevels;
+    state->eject = eject;
+    state->shared = (rp_pool_shared_t *)at;
+    at += ALIGN(sizeof(rp_pool_shared_t));
+    state->slots = (rp_slot_t *)at;
+    at += nslots * sizeof(rp_slot_t);
+    for (i = 0; i < nlevels; i++) {
+        state->sequences[i] = (apr_uint16_t *)at;
+        at += sequence_size(nslots);
+    }
+    for (i = 0; i < nlevels && hashing; i++) {
+        state->tables[i] = (apr_uint16_t *)at;
+        at += RP_TABLE_SIZE * sizeof(apr_uint16_t);
+    }
+}
+
+int rp_state_lock_init(rp_state_t *state)
+{
+    pthread_mutexattr_t attr;
+    int rc = pthread_mutexattr_init(&attr);
+
+    if (rc == 0) {
+        pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+        pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+        rc = pthread_mutex_init(&state->shared->lock, &attr);
+        pthread_mutexattr_destroy(&attr);
+    }
+    return rc;
+}
+
+void rp_state_lock(rp_state_t *state)
+{
+    /* What its last holder did not finish, the plan that each makes before it lets go puts right. */
+    if (pthread_mutex_lock(&state->shared->lock) == EOWNERDEAD) {
+        pthread_mutex_consistent(&state->shared->lock);
+    }
+}
+
+void rp_state_unlock(rp_state_t *state)
+{
+    pthread_mutex_unlock(&state->shared->lock);
+}
+
+int rp_slot_holds(const rp_slot_t *slot)
+{
+    apr_uint32_t origin = rp_get(slot->origin);
+
+    return origin != RP_SLOT_FREE && origin != RP_SLOT_REMOVED;
+}
+
+static int is_planned(const rp_slot_t *slot, unsigned level)
+{
+    return rp_slot_holds(slot) && slot->admin == RP_ADMIN_ENABLED && slot->weight > 0 && slot->level == level;
+}
+
+/* Readers may see the old and the new side by side: each entry is a member that is, or just was, right. */
+static unsigned write_sequence(const int *weights, const apr_uint16_t *who, int n, apr_uint16_t *sequence)
+{
+    unsigned length = n ? rp_swrr_sequence(weights, n, NULL) : 0;
+    apr_uint16_t *order = length ? malloc(length * sizeof(*order)) : NULL;
+    unsigned i;
+
+    if (!order) {
+        return 0;
+    }
+    rp_swrr_sequence(weights, n, order);
+    for (i = 0; i < length; i++) {
+        rp_put(sequence[i], who[order[i]]);
+    }
+    free(order);
+    return length;
+}
+
+static void plan_level(rp_state_t *state, unsigned level)
+{
+    rp_level_t *l = &state->shared->levels[level];
+    apr_uint16_t who[state->nslots];
+    int weights[state->nslots];
+    unsigned i;
+    int n = 0;
+
+    for (i = 0; i < state->nslots; i++) {
+        if (is_planned(&state->slots[i], level)) {
+            who[n] = (apr_uint16_t)i;
+            weights[n++] = (int)state->slots[i].weight;
+        }
+    }
+    rp_put(l->length, write_sequence(weights, who, n, state->sequences[level]));
+    if (state->tables[level]) {
+        rp_table_fill(state->tables[level], state->slots, who, (unsigned)n);
+    }
+}
+
+void rp_state_plan(rp_state_t *state)
+{
+    unsigned level;
+
+    for (level = 0; level < state->nlevels; level++) {
+        plan_level(state, level);
+    }
+    rp_add(state->shared->version, 1);
+    rp_state_count(state);
+}
+
+int rp_slot_in(const rp_slot_t *slot)
+{
+    return rp_get(slot->check) != RP_CHECK_DOWN && rp_get(slot->out_until) == 0;
+}
+
+void rp_state_count(rp_state_t *state)
+{
+    unsigned members[RP_LEVELS] = { 0 }, in[RP_LEVELS] = { 0 };
+    unsigned i;
+
+    for (i = 0; i < state->nslots; i++) {
+        const rp_slot_t *slot = &state->slots[i];
+        unsigned level = rp_get(slot->level) % RP_LEVELS;
+
+        if (rp_slot_holds(slot) && rp_get(slot->admin) == RP_ADMIN_ENABLED && rp_get(slot->weight)) {
+            members[level]++;
+            in[level] += (unsigned)rp_slot_in(slot);
+        }
+    }
+    for (i = 0; i < state->nlevels; i++) {
+        rp_level_t *l = &state->shared->levels[i];
+
+        rp_put(l->members, members[i]);
+        rp_put(l->in, in[i]);
+        rp_put(l->panic, in[i] * 100 < members[i] * (unsigned)state->eject->panic);
+    }
+}
+
+/* Statistics may be wrong about many; that nobody takes connections may not. */
+static int is_statistical(apr_uint32_t out)
+{
+    return out == RP_OUT_ERRORS || out == RP_OUT_OUTLIER;
+}
+
+/* The share of its turns that a member takes which has just come back. */
+static int takes_turn(const rp_state_t *state, const rp_slot_t *slot, apr_int64_t since, const rp_pick_t *pick)
+{
+    apr_interval_time_t whole = state->eject->slow_start;
+    float share = whole > 0 ? (float)(pick->now - since) / (float)whole : 1;
+    apr_uint32_t dice = (apr_uint32_t)((pick->random ^ (apr_uint64_t)(apr_uintptr_t)slot) * 0x9e3779b97f4a7c15u >> 32);
+
+    return share >= 1 || (float)dice < (share > FIRST_SHARE ? share : FIRST_SHARE) * 4294967295.0f;
+}
+
+/* Does what is known of its health speak against it? */
+static rp_fitness_e judge_health(const rp_state_t *state, const rp_slot_t *slot, const rp_pick_t *pick, int panic)
+{
+    apr_int64_t until = rp_get(slot->out_until);
+    apr_uint32_t out = rp_get(slot->out);
+
+    if (rp_get(slot->check) == RP_CHECK_DOWN) {
+        return pick->last_resort && state->eject->panic ? RP_FIT : RP_UNFIT;
+    }
+    if (!until || (panic && is_statistical(out)) || (pick->last_resort && out != RP_OUT_CONNECT)) {
+        return RP_FIT;
+    }
+    return until <= pick->now && (pick->may_try || pick->last_resort) ? RP_ON_TRIAL : RP_UNFIT;
+}
+
+rp_fitness_e rp_slot_fitness(const rp_state_t *state, unsigned i, rp_pick_t *pick)
+{
+    const rp_slot_t *slot = &state->slots[i];
+    int panic = (int)rp_get(state->shared->levels[rp_get(slot->level) % RP_LEVELS].panic);
+    apr_uint32_t max = rp_get(slot->max);
+    apr_int64_t since = rp_get(slot->back_since);
+    rp_fitness_e usable;
+
+    if (!rp_slot_holds(slot) || rp_get(slot->admin) != RP_ADMIN_ENABLED || (pick->tried && pick->tried[i])) {
+        return RP_UNFIT;
+    }
+    usable = judge_health(state, slot, pick, panic);
+    if (usable == RP_UNFIT) {
+        return RP_UNFIT;
+    }
+    if (max && rp_get(slot->inflight) >= max) {
+        pick->full = 1;
+        return RP_UNFIT;
+    }
+    return !since || panic || pick->last_resort || takes_turn(state, slot, since, pick) ? usable : RP_UNFIT;
+}
+
+static int take_trial(rp_slot_t *slot, apr_time_t now)
+{
+    apr_int64_t until = rp_get(slot->out_until);
+
+    return until <= now && __atomic_compare_exchange_n(&slot->out_until, &until, until ? now + TRIAL : 0, 0,
+                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+int rp_slot_take(rp_state_t *state, unsigned i, rp_pick_t *pick)
+{
+    rp_fitness_e usable = rp_slot_fitness(state, i, pick);
+
+    if (usable == RP_ON_TRIAL && !take_trial(&state->slots[i], pick->now)) {
+        return 0;
+    }
+    pick->trial = usable == RP_ON_TRIAL;
+    return usable != RP_UNFIT;
+}
+
+int rp_slot_enter(rp_slot_t *slot)
+{
+    apr_uint32_t max = rp_get(slot->max);
+
+    if (rp_add(slot->inflight, 1) > max && max) {
+        rp_add(slot->inflight, -1);
+        return 0;
+    }
+    rp_add(slot->picked, 1);
+    return 1;
+}
+
+void rp_slot_leave(rp_slot_t *slot)
+{
+    rp_add(slot->inflight, -1);
+}
