@@ -6,6 +6,9 @@ use lib "$FindBin::Bin/lib";
 use RP::Test;
 
 my $pool = pool(app => 'http://127.0.0.1:9');
+my $authority = RP::TLS->authority;
+my ($one, $two) = map { $authority->issue } 1 .. 2;
+my $encrypted = RP::TLS->encrypted($one->{key});
 
 # name of the case, configuration (the line that is to blame begins with "!"), what the message names, what it advises
 my @wrong = (
@@ -48,6 +51,24 @@ my @wrong = (
     ['a CA file that is not there', member('https://127.0.0.1:9 ca=/nonexistent/ca.pem'),
         qr{/nonexistent/ca.pem}, qr/PEM/],
     ['a CA file for a member without TLS', member('http://127.0.0.1:9 verify=off'), qr/verify/, qr/https/],
+    (map { ["$_= for a member without TLS", member("http://127.0.0.1:9 $_=x"), qr/\b$_=/, qr/https/] }
+        qw(pin sni cert key tls-min)),
+    ['a CA file without certificates', member("https://127.0.0.1:9 ca=$one->{key}"), qr/ca=\Q$one->{key}\E/, qr/PEM/],
+    ['a pin without its hash', member('https://127.0.0.1:9 pin=47DEQpj8HBSa'), qr/pin=47DEQpj8HBSa/, qr{sha256//}],
+    ['a pin cut short', member('https://127.0.0.1:9 pin=' . RP::TLS->pin($one->{cert}) . ',sha256//47DE='),
+        qr{pin=sha256//47DE= }, qr{base64}],
+    ['a certificate that is not there', member('https://127.0.0.1:9 cert=/nonexistent/us.pem'), qr{cert=/nonexistent/us.pem},
+        qr/PEM/],
+    ['a certificate that is a key', member("https://127.0.0.1:9 cert=$one->{key}"), qr/cert=\Q$one->{key}\E/, qr/PEM/],
+    ['a certificate without its key', member("https://127.0.0.1:9 cert=$one->{cert}"), qr/key=\Q$one->{cert}\E/, qr/PEM/],
+    ['a key without its certificate', member("https://127.0.0.1:9 key=$one->{key}"), qr/key=/, qr/cert=/],
+    ['a key that is not there', member("https://127.0.0.1:9 cert=$one->{cert} key=/nonexistent/us.key"),
+        qr{key=/nonexistent/us.key}, qr/PEM/],
+    ['another certificate\'s key', member("https://127.0.0.1:9 cert=$one->{cert} key=$two->{key}"),
+        qr/key=\Q$two->{key}\E is not the key/, qr/made with/],
+    ['a key with a passphrase', member("https://127.0.0.1:9 cert=$one->{cert} key=$encrypted"), qr/key=\Q$encrypted\E is encrypted/,
+        qr/openssl pkey/],
+    ['a least version that is too little', member('https://127.0.0.1:9 tls-min=1.1'), qr/tls-min=1\.1/, qr/1\.2 or 1\.3/],
     ['a member outside of a pool', "!RProxyMember http://127.0.0.1:9\n", qr/RProxyMember/, qr/<RProxyPool/],
     ['a URL in place of a pool', "!RProxyPass / http://127.0.0.1:9/\n", qr{http://127\.0\.0\.1:9},
         qr/RProxyMember/],
@@ -160,6 +181,8 @@ RProxyCacheLocal @ROOT@/cache size=64M largest=8M
     RProxyMember http://127.0.0.1:9 weight=3 keep=10 idle=10s lifetime=5m retry=500ms
     RProxyMember https://localhost:9 verify=off
     RProxyMember https://[::1]:9 ca=@ROOT@/ca.pem
+    RProxyMember https://[::1]:8 ca=ca.pem pin=sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= sni=a.example tls-min=1.3
+    RProxyMember http://127.0.0.1:7 proxy-protocol=on
     RProxyMember unix:/run/app.sock
 </RProxyPool>
 RProxyPass /a app

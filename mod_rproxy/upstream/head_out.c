@@ -41,6 +41,16 @@ static const char *hop_fields(const rp_request_t *rq)
     return rq->wants_trailers ? "TE: trailers\r\nConnection: TE\r\n" : "";
 }
 
+/* mod_remoteip, which does not know the client's port, says so in the port alone. */
+static const struct sockaddr *client_address(const request_rec *r)
+{
+    apr_sockaddr_t *copy = apr_pmemdup(r->pool, r->useragent_addr, sizeof(*copy));
+
+    /* In both families the port is at the same place. */
+    copy->sa.sin.sin_port = htons(copy->port);
+    return (const struct sockaddr *)&copy->sa;
+}
+
 const rp_endpoints_t *rp_request_endpoints(const rp_request_t *rq, const rp_peer_t *peer)
 {
     const request_rec *r = rq->r;
@@ -51,7 +61,7 @@ const rp_endpoints_t *rp_request_endpoints(const rp_request_t *rq, const rp_peer
         return NULL;
     }
     ends = apr_palloc(r->pool, sizeof(*ends));
-    ends->client = (const struct sockaddr *)&r->useragent_addr->sa;
+    ends->client = client_address(r);
     ends->server = (const struct sockaddr *)&r->connection->local_addr->sa;
     return ends;
 }

@@ -24,6 +24,7 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP ();
 use POSIX qw(_exit WNOHANG);
+use Socket qw(AF_INET AF_INET6 inet_ntop);
 use Time::HiRes qw(sleep time);
 
 use RP::Backend::Connection;
@@ -94,7 +95,9 @@ sub asking
     return "$path?" . join '&', @query;
 }
 
-# tls => { cert => FILE, key => FILE, ca => FILE of clients' CAs }, unix => PATH
+# tls => { cert => FILE, key => FILE, ca => FILE of clients' CAs, required => 1 (clients must show a certificate), version,
+# fails_resuming => 1 (whoever resumes a session gets an alert) }, unix => PATH, proxy => 1: each connection begins with a
+# header of the PROXY protocol, which $c->proxy tells
 sub start
 {
     my $class = shift;
@@ -185,6 +188,8 @@ sub _accept
 {
     my ($self, $listener, $lifeline) = @_;
     my $select = IO::Select->new($listener, $lifeline);
+    # One for all connections, so that one's session is known to the next.
+    $self->{context} = _tls_context($self->{tls}) if $self->{tls};
     my $number = 0;
     while (1) {
         my @ready = $select->can_read;
@@ -214,15 +219,16 @@ sub _serve
     my ($self, $socket, $number) = @_;
     $SIG{PIPE} = 'IGNORE';
     $self->{record}->add(open => connection => $number);
+    my $proxy = $self->{proxy} && (_read_proxy_header($socket) || die "no PROXY header\n");
     if ($self->{tls}) {
-        $socket = _start_tls($socket, $self->{tls}) || do {
+        $socket = IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_reuse_ctx => $self->{context}) || do {
             $self->{record}->add(note => connection => $number, text => "TLS failed: "
                 . IO::Socket::SSL::errstr());
             return;
         };
     }
     my $c = RP::Backend::Connection->over($socket, number => $number, record => $self->{record},
-        folder => $self->{folder});
+        folder => $self->{folder}, proxy => $proxy);
     return $self->{on_connection}->($c) if $self->{on_connection};
     while (my $request = $c->read_request_head) {
         if ($self->{on_head}) {
@@ -239,14 +245,46 @@ sub _serve
     $c->close;
 }
 
-sub _start_tls
+sub _tls_context
 {
-    my ($socket, $tls) = @_;
+    my ($tls) = @_;
     require IO::Socket::SSL;
-    return IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_cert_file => $tls->{cert},
+    my $verify = IO::Socket::SSL::SSL_VERIFY_PEER()
+        | ($tls->{required} ? IO::Socket::SSL::SSL_VERIFY_FAIL_IF_NO_PEER_CERT() : 0);
+    my $context = IO::Socket::SSL::SSL_Context->new(SSL_server => 1, SSL_cert_file => $tls->{cert},
         SSL_key_file => $tls->{key},
-        $tls->{ca} ? (SSL_ca_file => $tls->{ca}, SSL_verify_mode => IO::Socket::SSL::SSL_VERIFY_PEER()) : (),
-        $tls->{version} ? (SSL_version => $tls->{version}) : ());
+        $tls->{ca} ? (SSL_ca_file => $tls->{ca}, SSL_verify_mode => $verify) : (),
+        $tls->{version} ? (SSL_version => $tls->{version}) : ())
+            or die 'TLS: ' . IO::Socket::SSL::errstr() . "\n";
+    # OpenSSL's servers that verify clients and have no such context refuse all sessions.
+    Net::SSLeay::CTX_set_session_id_context($context->{context}, '', 0) if $tls->{fails_resuming};
+    return $context;
+}
+
+# The PROXY protocol, version 2, in the words of version 1: "TCP4 CLIENT SERVER PORT PORT", "UNKNOWN" or "LOCAL".
+sub _read_proxy_header
+{
+    my ($socket) = @_;
+    my $head = _read_exactly($socket, 16) or return undef;
+    my ($signature, $command, $family, $length) = unpack 'a12CCn', $head;
+    return undef if $signature ne "\r\n\r\n\0\r\nQUIT\n" || $command >> 4 != 2;
+    my $rest = $length ? _read_exactly($socket, $length) : '';
+    return undef if !defined $rest;
+    return 'LOCAL' if ($command & 15) == 0;
+    my ($name, $size, $af) = $family == 0x11 ? ('TCP4', 4, AF_INET) : $family == 0x21 ? ('TCP6', 16, AF_INET6)
+        : return 'UNKNOWN';
+    my ($client, $server, @ports) = unpack "a${size}a${size}nn", $rest;
+    return join ' ', $name, inet_ntop($af, $client), inet_ntop($af, $server), @ports;
+}
+
+sub _read_exactly
+{
+    my ($socket, $count) = @_;
+    my $bytes = '';
+    while (length $bytes < $count) {
+        sysread($socket, $bytes, $count - length $bytes, length $bytes) or return undef;
+    }
+    return $bytes;
 }
 
 1;

@@ -11,14 +11,17 @@ use warnings;
 use parent 'RP::Stream';
 
 use IO::Socket::INET;
+use IO::Socket::IP;
 use JSON::PP ();
 
-# To an RP::Httpd, or to a port of 127.0.0.1.  tls => { ca => FILE, name => SNI, cert => FILE, key => FILE }, from => address
+# To an RP::Httpd, or to a port of 127.0.0.1.  tls => { ca => FILE, name => SNI, cert => FILE, key => FILE }, from => address,
+# at => another address of the server
 sub connect
 {
     my ($class, $to, %how) = @_;
     my $port = ref $to ? $to->port : $to;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port,
+    my $class_of_socket = defined $how{at} ? 'IO::Socket::IP' : 'IO::Socket::INET';
+    my $socket = $class_of_socket->new(PeerAddr => $how{at} || '127.0.0.1', PeerPort => $port,
         $how{from} ? (LocalAddr => $how{from}) : (), Timeout => $RP::Stream::PATIENCE)
             or die "connect to port $port: $!\n";
     if (my $tls = $how{tls}) {

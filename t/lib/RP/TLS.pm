@@ -5,6 +5,8 @@ package RP::TLS;
 use strict;
 use warnings;
 
+use Digest::SHA qw(sha256_base64);
+
 use RP::Place;
 
 # A new authority.  ->cert is its certificate's file.
@@ -40,6 +42,24 @@ sub issue
         '-days', $days, '-extfile', "$base.ext", '-out', "$base.crt");
     chmod 0644, "$base.key";
     return { cert => "$base.crt", key => "$base.key" };
+}
+
+# A key with a passphrase.
+sub encrypted
+{
+    my ($class, $key) = @_;
+    _openssl('pkey', '-in', $key, '-aes256', '-passout', 'pass:secret', '-out', "$key.encrypted");
+    return "$key.encrypted";
+}
+
+# What pin= would have for a certificate.
+sub pin
+{
+    my ($class, $file) = @_;
+    my $der = "$file.pub";
+    _openssl('x509', '-in', $file, '-noout', '-pubkey', '-out', "$der.pem");
+    _openssl('pkey', '-pubin', '-in', "$der.pem", '-outform', 'DER', '-out', $der);
+    return 'sha256//' . sha256_base64(RP::Place->read_file($der)) . '=';
 }
 
 # A certificate's DER bytes, as RFC 9440 writes them: base64 between colons.

@@ -17,6 +17,12 @@ our $KEPT = 65536;
 
 sub number { $_[0]{number} }
 
+# What its PROXY header says (proxy => 1), in the words of version 1 without "PROXY": "TCP4 CLIENT SERVER PORT PORT".
+sub proxy { $_[0]{proxy} }
+
+# Whether its TLS session is an earlier connection's.
+sub resumed { $_[0]{socket}->get_session_reused ? 1 : 0 }
+
 sub read_request_head
 {
     my ($self) = @_;
