@@ -28,8 +28,16 @@ static int pick_of_level(rp_state_t *state, unsigned level, rp_method_fn method,
     if (rp_get(state->shared->levels[level].length) == 0) {
         return -1;
     }
+    pick->eager = pick->reluctant = 0;
     i = method(state, level, pick);
-    return i < 0 ? scan(state, level, pick) : i;
+    if (i < 0) {
+        i = scan(state, level, pick);
+    }
+    if (i < 0 && pick->reluctant) {
+        pick->eager = 1;
+        i = scan(state, level, pick);
+    }
+    return i;
 }
 
 int rp_state_pick(rp_state_t *state, rp_method_fn method, rp_pick_t *pick)

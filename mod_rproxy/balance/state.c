@@ -206,20 +206,24 @@ rp_fitness_e rp_slot_fitness(const rp_state_t *state, unsigned i, rp_pick_t *pic
     int panic = (int)rp_get(state->shared->levels[rp_get(slot->level) % RP_LEVELS].panic);
     apr_uint32_t max = rp_get(slot->max);
     apr_int64_t since = rp_get(slot->back_since);
-    rp_fitness_e usable;
+    rp_fitness_e fitness;
 
     if (!rp_slot_holds(slot) || rp_get(slot->admin) != RP_ADMIN_ENABLED || (pick->tried && pick->tried[i])) {
         return RP_UNFIT;
     }
-    usable = judge_health(state, slot, pick, panic);
-    if (usable == RP_UNFIT) {
+    fitness = judge_health(state, slot, pick, panic);
+    if (fitness == RP_UNFIT) {
         return RP_UNFIT;
     }
     if (max && rp_get(slot->inflight) >= max) {
         pick->full = 1;
         return RP_UNFIT;
     }
-    return !since || panic || pick->last_resort || takes_turn(state, slot, since, pick) ? usable : RP_UNFIT;
+    if (since && !panic && !pick->last_resort && !pick->eager && !takes_turn(state, slot, since, pick)) {
+        pick->reluctant = 1;
+        return RP_UNFIT;
+    }
+    return fitness;
 }
 
 static int take_trial(rp_slot_t *slot, apr_time_t now)
@@ -232,13 +236,13 @@ static int take_trial(rp_slot_t *slot, apr_time_t now)
 
 int rp_slot_take(rp_state_t *state, unsigned i, rp_pick_t *pick)
 {
-    rp_fitness_e usable = rp_slot_fitness(state, i, pick);
+    rp_fitness_e fitness = rp_slot_fitness(state, i, pick);
 
-    if (usable == RP_ON_TRIAL && !take_trial(&state->slots[i], pick->now)) {
+    if (fitness == RP_ON_TRIAL && !take_trial(&state->slots[i], pick->now)) {
         return 0;
     }
-    pick->trial = usable == RP_ON_TRIAL;
-    return usable != RP_UNFIT;
+    pick->trial = fitness == RP_ON_TRIAL;
+    return fitness != RP_UNFIT;
 }
 
 int rp_slot_enter(rp_slot_t *slot)

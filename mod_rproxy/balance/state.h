@@ -138,6 +138,8 @@ typedef struct rp_pick_t {
     apr_uint64_t hash;          /* of what the request is hashed by */
     const unsigned char *tried; /* a byte per slot: nonzero for those to pass over; NULL for none */
     int may_try;                /* the request may find out whether a member that was out is back */
+    int eager;                  /* nobody else of the level is left: slow starts count for nothing */
+    int reluctant;              /* out: somebody was passed over for a slow start */
     int last_resort;            /* nobody else is left: whoever might answer will do */
     int trial;                  /* out: the one that was picked has yet to prove itself */
     int full;                   /* out: somebody was passed over for having as many exchanges as it may */
