@@ -48,6 +48,16 @@ static const rp_option_t timeout_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t retry_options[] = {
+#include "config/retry_options.def"
+    RP_OPTIONS_END
+};
+
+static const rp_option_t budget_options[] = {
+#include "config/budget_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t local_options[] = {
 #include "config/local_options.def"
     RP_OPTIONS_END
@@ -70,6 +80,8 @@ static const struct {
     { "RProxyMember", member_options },
     { "RProxyEject", eject_options },
     { "RProxyTimeout", timeout_options },
+    { "RProxyRetry", retry_options },
+    { "RProxyRetryBudget", budget_options },
     { "RProxyCacheCollapse", collapse_options },
     { "RProxyCacheLocal", local_options },
     { "RProxyCacheRule", rule_options },

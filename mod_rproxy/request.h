@@ -66,14 +66,16 @@ typedef struct rp_request_t {
     apr_table_t *fields;       /* request fields for backends: end-to-end, with ours added */
     rp_body_e body;            /* of the request: none, length, chunked */
     apr_uint64_t body_len;
-    rp_str_t content;          /* what was read of it before it is forwarded (rp_take_content); ptr is NULL when nothing was */
+    rp_str_t content;          /* its beginning, read ahead (rp_take_content) or kept for another try; ptr is NULL for none */
+    apr_size_t content_room;   /* bytes there are for it */
     int content_whole;         /* content is all of it, to be sent as often as need be */
+    apr_uint64_t keep_most;    /* so much of it is kept while it is sent */
     const char *content_key;   /* what a cache tells it from other content by, or NULL: see rp_query_read() */
-    int body_begun;            /* bytes of it were taken from the client: no second try */
+    int body_begun;            /* bytes of it were taken from the client and not kept: no second try */
     apr_uint64_t body_sent;    /* bytes of it that went to the backend */
     int sent_whole;            /* the request went out to its last byte: without that its connection is of no more use */
     int continued;             /* the backend has said 100 */
-    int answered;              /* the head of the final response is here, though the request is still being sent */
+    int answered;              /* the status of the final response whose head is here, though it was not waited for; or 0 */
     int close_client;          /* the client may still send what nobody wants: its connection ends with the response */
     int is_part;               /* of another response (a subrequest, an error document): whole, and without conditions */
     const char *upgrade;       /* the protocols that the client would switch to, or NULL */
@@ -81,9 +83,12 @@ typedef struct rp_request_t {
     rp_detached_e detached;
 
     rp_conn_t *conn;           /* of the exchange in progress */
+    apr_time_t try_until;      /* rp_now(): when it must have brought a head; 0: no such bound */
+    apr_time_t sent;           /* rp_now(): when the request was out */
     rp_response_t response;
     apr_table_t *hints;        /* of the 103s that the backend sent before it, or NULL */
     const apr_table_t *hinted; /* those that the client was sent before the backend was asked, or NULL */
+    apr_table_t *hints_passed; /* those of tries that came to nothing, or NULL */
     int attempts;
     const char *member;        /* URL of the last one tried */
     rp_failure_t failure;

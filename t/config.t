@@ -82,6 +82,13 @@ my @wrong = (
         qr/base/, qr/<Location/],
     ['a timeout that nobody knows', "!RProxyTimeout conect=5s\n", qr/conect/, qr/connect/],
     ['a timeout without its unit', "!RProxyTimeout connect=5\n", qr/connect=5/, qr/\bms\b/],
+    ['a condition that nobody knows', "!RProxyRetry on=connect,luck\n", qr/luck/, qr/connect, reset, timeout/],
+    ['a status that is no failure', "!RProxyRetry on=302\n", qr/302/, qr/400 to 599/],
+    ['a range that is none', "!RProxyRetry on=504-502\n", qr/504-502/, qr/500-599/],
+    ['no attempts at all', "!RProxyRetry attempts=0\n", qr/attempts=0/, qr/1 to 20/],
+    ['a budget that is no share', "<RProxyPool app>\nRProxyMember http://127.0.0.1:1\n!RProxyRetryBudget 20\n</RProxyPool>\n",
+        qr/20/, qr/0% to 100%/],
+    ['a budget of no pool', "!RProxyRetryBudget 20%\n", qr/RProxyRetryBudget/, qr/inside of <RProxyPool/],
     ['an unknown coding', "!RProxyCompress lzma\n", qr/lzma/, qr/zstd.*br.*gzip|gzip.*br.*zstd/],
     ['a level that a coding does not have', "!RProxyCompressLevel gzip=10\n", qr/gzip=10/, qr/\b9\b/],
     ['a least size that is none', "!RProxyCompressMin small\n", qr/small/, qr/64K|1K|size/],
@@ -193,6 +200,7 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyPass app/
     RProxyPreserveHost off
     RProxyTimeout idle=100ms
+    RProxyRetry attempts=2 on=connect,RESET,429,500-599 try=2s body=0 unsafe
     RProxyClientCert chain
     RProxyCache on
     RProxyCacheEarly on

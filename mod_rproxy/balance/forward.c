@@ -30,11 +30,28 @@ static int is_idempotent(const request_rec *r)
     }
 }
 
+/* A request on its way from member to member. */
+typedef struct forward_t {
+    rp_request_t *rq;
+    rp_pool_t *pool;
+    unsigned char *tried;    /* a byte per slot */
+    rp_choice_t choice;      /* the member that has it */
+    const rp_retry_on_t *on;
+    int attempts;            /* how many members may have seen it, at most */
+    int seen;                /* how many have */
+    int may_repeat;          /* it may be sent to a member when another may have acted on it */
+} forward_t;
+
+static void name_member(rp_request_t *rq, const char *url)
+{
+    rq->member = url;
+    apr_table_setn(rq->r->notes, "rproxy-member", rq->member);
+}
+
 static void use_member(rp_request_t *rq, const rp_member_t *member)
 {
-    rq->member = member->peer.conf->url;
+    name_member(rq, member->peer.conf->url);
     rq->attempts++;
-    apr_table_setn(rq->r->notes, "rproxy-member", rq->member);
     apr_table_setn(rq->r->notes, "rproxy-attempts", apr_itoa(rq->r->pool, rq->attempts));
 }
 
@@ -46,8 +63,8 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, int fresh)
 
     rq->conn = fresh ? NULL : rp_conn_take(&member->peer);
     if (!rq->conn) {
-        rq->conn = rp_conn_open(&member->peer, RP_DEADLINE(patience), rp_request_endpoints(rq, &member->peer), rq->r->pool,
-                                &rq->failure);
+        rq->conn = rp_conn_open(&member->peer, rp_try_deadline(rq, patience), rp_request_endpoints(rq, &member->peer),
+                                rq->r->pool, &rq->failure);
     }
     if (rq->conn) {
         rp_choice_carry(choice, rq->conn);
@@ -61,27 +78,172 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, int fresh)
     return 0;
 }
 
-static rp_exchange_e exchange_with(rp_request_t *rq, rp_choice_t *choice)
+/* Choose the next member that there is a connection to. @return 0 when there is none */
+static int connect_next(forward_t *f)
 {
+    rp_request_t *rq = f->rq;
+    apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->retry.patience, 0);
+
+    /* Bounded: every turn either ends or marks one more member as tried. */
+    while (rp_pool_choose(rq, f->pool, f->tried, &f->choice)) {
+        f->tried[f->choice.member->index] = 1;
+        use_member(rq, f->choice.member);
+        rq->try_until = patience ? f->choice.began + patience : 0;
+        if (connect_member(rq, &f->choice, 0)) {
+            return 1;
+        }
+        if (!(f->on->causes & RP_RETRY_CONNECT)) {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* A kept connection was dead: once only, and never where the backend might have begun to act on the request. */
+static int is_worth_reconnecting(const forward_t *f)
+{
+    return !f->rq->body_begun && (f->may_repeat || is_idempotent(f->rq->r));
+}
+
+static rp_exchange_e exchange(forward_t *f)
+{
+    rp_request_t *rq = f->rq;
     rp_exchange_e e = rp_exchange(rq);
 
-    /* Once only, and never where the backend might have begun to act on it. */
-    if (e == RP_EXCHANGE_STALE && !rq->body_begun && is_idempotent(rq->r)) {
+    if (e == RP_EXCHANGE_STALE && is_worth_reconnecting(f)) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0306) "a kept connection to %s was closed; trying a new "
-                      "one", choice->member->peer.conf->url);
-        use_member(rq, choice->member);
-        e = rp_member_enter(choice->member) && connect_member(rq, choice, 1) ? rp_exchange(rq) : RP_EXCHANGE_FAILED;
+                      "one", f->choice.member->peer.conf->url);
+        use_member(rq, f->choice.member);
+        rp_exchange_again(rq);
+        if (rp_member_enter(f->choice.member) && connect_member(rq, &f->choice, 1)) {
+            e = rp_exchange(rq);
+        }
     }
     return e;
 }
 
 /* For the member's record: what an exchange that is over up to the response's head came to. */
-static rp_outcome_e outcome_of(const rp_request_t *rq, rp_exchange_e e)
+static void report(forward_t *f, rp_exchange_e e)
 {
-    if (e == RP_EXCHANGE_DONE) {
-        return rq->response.status >= 500 ? RP_OUTCOME_ERROR : RP_OUTCOME_OK;
+    rp_outcome_e outcome = e == RP_EXCHANGE_TIMEOUT ? RP_OUTCOME_TIMEOUT : RP_OUTCOME_RESET;
+
+    /* Closing connections that nobody uses is no fault. */
+    if (e == RP_EXCHANGE_CLIENT || e == RP_EXCHANGE_STALE) {
+        return;
     }
-    return rq->failure.status == HTTP_GATEWAY_TIME_OUT ? RP_OUTCOME_TIMEOUT : RP_OUTCOME_RESET;
+    if (e == RP_EXCHANGE_DONE) {
+        outcome = f->rq->response.status >= 500 ? RP_OUTCOME_ERROR : RP_OUTCOME_OK;
+    }
+    if (f->rq->sent) {
+        /* The time that a client takes to send its content says nothing of the member. */
+        f->choice.began = f->rq->sent;
+    }
+    rp_choice_report(f->rq, &f->choice, outcome);
+}
+
+/* Why another member might do better: an RP_RETRY_ bit, or 0. */
+static int cause_of(const forward_t *f, rp_exchange_e e)
+{
+    switch (e) {
+    case RP_EXCHANGE_DONE:
+        return rp_retry_is_on(f->on, f->rq->response.status) ? RP_RETRY_STATUS : 0;
+    case RP_EXCHANGE_STALE:
+        /* Whoever closed that connection has not acted on the request, and takes no new one. */
+        return is_worth_reconnecting(f) ? RP_RETRY_CONNECT : RP_RETRY_RESET;
+    case RP_EXCHANGE_LOST:
+        return RP_RETRY_RESET;
+    case RP_EXCHANGE_TIMEOUT:
+        return RP_RETRY_TIMEOUT;
+    default:
+        return 0;
+    }
+}
+
+/* May it go on for that cause, as far as the configuration and the request say? */
+static int may_go_on(const forward_t *f, int cause)
+{
+    if (!(f->on->causes & cause)) {
+        return 0;
+    }
+    return cause == RP_RETRY_CONNECT || (f->seen < f->attempts && f->may_repeat && !f->rq->body_begun);
+}
+
+static int anybody_left(const forward_t *f)
+{
+    unsigned i;
+
+    for (i = 0; i < f->pool->state.nslots; i++) {
+        if (!f->tried[i] && rp_slot_holds(&f->pool->state.slots[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Is there room for another try in the pool's budget? */
+static int may_spend(const forward_t *f)
+{
+    rp_budget_t *budget = &f->pool->state.shared->budget;
+    const rp_budget_conf_t *conf = rp_retry_budget(f->pool->conf);
+    apr_time_t now = rp_now();
+
+    if (rp_budget_withdraw(budget, conf->share, conf->floor, now)) {
+        return 1;
+    }
+    if (rp_budget_tell(budget, now)) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, f->rq->r, RPLOGNO(0351) "pool %s: more requests fail than "
+                      "RProxyRetryBudget %d%% floor=%d lets be sent again; failures go to the clients", f->pool->conf->name,
+                      conf->share, conf->floor);
+    }
+    return 0;
+}
+
+static void log_retry(const forward_t *f, const char *failed, int cause, const rp_failure_t *failure)
+{
+    const rp_request_t *rq = f->rq;
+
+    if (cause == RP_RETRY_STATUS) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, rq->r, RPLOGNO(0352) "pool %s, member %s answered %d; trying %s",
+                      f->pool->conf->name, failed, rq->response.status, rq->member);
+    }
+    else {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, rq->r, RPLOGNO(0353) "pool %s, member %s, phase %s: %s (%s); trying %s",
+                      f->pool->conf->name, failed, failure->phase, failure->cause, failure->type, rq->member);
+    }
+}
+
+/*
+ * Go on to another member that there is a connection to, when what came of this one's exchange asks for it.  Only then what
+ * this one said is given up: without another it is the answer. @return 0 then
+ */
+static int go_on(forward_t *f, rp_exchange_e e)
+{
+    rp_request_t *rq = f->rq;
+    rp_conn_t *held = rq->conn;
+    rp_failure_t failure = rq->failure;
+    const char *failed = rq->member;
+    int cause = cause_of(f, e);
+
+    if (!cause || !may_go_on(f, cause) || !anybody_left(f) || (cause != RP_RETRY_CONNECT && !may_spend(f))) {
+        return 0;
+    }
+    if (!connect_next(f)) {
+        if (cause != RP_RETRY_CONNECT) {
+            rp_budget_refund(&f->pool->state.shared->budget, rp_now());
+        }
+        rq->conn = held;
+        rq->failure = failure;
+        name_member(rq, failed);
+        return 0;
+    }
+    if (cause != RP_RETRY_CONNECT) {
+        log_retry(f, failed, cause, &failure);
+    }
+    if (held) {
+        rp_discard_response(held, &rq->response.framing);
+    }
+    rp_exchange_again(rq);
+    return 1;
 }
 
 static int nobody_left(rp_request_t *rq, const rp_pool_t *pool)
@@ -110,30 +272,52 @@ int rp_client_failed(rp_request_t *rq)
     return DONE;
 }
 
+static int conclude(rp_request_t *rq, rp_exchange_e e)
+{
+    switch (e) {
+    case RP_EXCHANGE_DONE:
+        return rq->response.status == HTTP_SWITCHING_PROTOCOLS ? rp_tunnel(rq) : OK;
+    case RP_EXCHANGE_CLIENT:
+        return rp_client_failed(rq);
+    default:
+        return rp_fail(rq);
+    }
+}
+
+static void begin(forward_t *f, rp_request_t *rq)
+{
+    static const rp_retry_on_t never = { 0, 0, { { 0, 0 } } };
+    const rp_dir_conf_t *conf = rq->dconf;
+    int enabled = RP_OR_DEFAULT(conf->retry.enabled, 1);
+
+    f->rq = rq;
+    f->pool = rq->route->pool->pool;
+    f->tried = apr_pcalloc(rq->r->pool, f->pool->state.nslots);
+    f->on = enabled ? rp_retry_on(conf) : &never;
+    f->attempts = RP_OR_DEFAULT(conf->retry.attempts, RP_DEFAULT_RETRY_ATTEMPTS);
+    f->seen = 0;
+    f->may_repeat = rp_is_safe_method(rq->r) || (enabled && RP_OR_DEFAULT(conf->retry.unsafe, 0));
+    rq->keep_most = f->may_repeat && enabled && rq->body != RP_BODY_NONE
+                  ? (apr_uint64_t)RP_OR_DEFAULT(conf->retry.body, RP_DEFAULT_RETRY_BODY) : 0;
+    rp_budget_deposit(&f->pool->state.shared->budget, rp_now());
+}
+
 int rp_forward(rp_request_t *rq)
 {
-    rp_pool_t *pool = rq->route->pool->pool;
-    unsigned char *tried = apr_pcalloc(rq->r->pool, pool->state.nslots);
-    rp_choice_t choice;
+    forward_t f;
 
-    /* Bounded: every turn either ends or marks one more member as tried. */
-    while (rp_pool_choose(rq, pool, tried, &choice)) {
-        rp_exchange_e e;
-
-        tried[choice.member->index] = 1;
-        use_member(rq, choice.member);
-        if (!connect_member(rq, &choice, 0)) {
-            continue;
-        }
-        e = exchange_with(rq, &choice);
-        if (e == RP_EXCHANGE_CLIENT) {
-            return rp_client_failed(rq);
-        }
-        rp_choice_report(rq, &choice, outcome_of(rq, e));
-        if (e != RP_EXCHANGE_DONE) {
-            return rp_fail(rq);
-        }
-        return rq->response.status == HTTP_SWITCHING_PROTOCOLS ? rp_tunnel(rq) : OK;
+    begin(&f, rq);
+    if (!connect_next(&f)) {
+        return nobody_left(rq, f.pool);
     }
-    return nobody_left(rq, pool);
+    /* Bounded: every turn either ends or has marked one more member as tried. */
+    for (;;) {
+        rp_exchange_e e = exchange(&f);
+
+        f.seen++;
+        report(&f, e);
+        if (!go_on(&f, e)) {
+            return conclude(rq, e);
+        }
+    }
 }

@@ -14,6 +14,7 @@
 #include <apr.h>
 #include <apr_time.h>
 
+#include "balance/budget.h"
 #include "balance/eject.h"
 
 /** Priorities: 0 is asked first. */
@@ -118,6 +119,7 @@ typedef struct rp_pool_shared_t {
     apr_int64_t reviewed; /* rp_now() */
     apr_uint64_t requests;
     rp_level_t levels[RP_LEVELS];
+    rp_budget_t budget __attribute__((aligned(64)));
 } rp_pool_shared_t;
 
 /** A pool's shared memory as one process sees it. */

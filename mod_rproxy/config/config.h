@@ -55,12 +55,19 @@ typedef struct rp_member_conf_t {
 
 struct rp_pool_t;
 
+/** RProxyRetryBudget: how much of a pool's traffic may be retries. */
+typedef struct rp_budget_conf_t {
+    int share; /* percent of the requests */
+    int floor; /* a second */
+} rp_budget_conf_t;
+
 /** One <RProxyPool>. */
 typedef struct rp_pool_conf_t {
     const char *name;
     apr_array_header_t *members; /* of rp_member_conf_t * */
     int room;                    /* for members added at run time */
     rp_eject_conf_t eject;
+    const rp_budget_conf_t *budget; /* NULL: ask rp_retry_budget() */
     rp_where_t where;
     struct rp_pool_t *pool;      /* its life, made by rp_balance_init() */
 } rp_pool_conf_t;
@@ -148,6 +155,23 @@ typedef struct rp_key_conf_t {
     apr_array_header_t *exprs;   /* of rp_key_expr_t */
 } rp_key_conf_t;
 
+/** What may make a request go to another member: bits for RProxyRetry on=. */
+#define RP_RETRY_CONNECT 1
+#define RP_RETRY_RESET 2
+#define RP_RETRY_TIMEOUT 4
+#define RP_RETRY_STATUS 8 /* one of the listed ones */
+#define RP_RETRY_RANGES 16
+
+typedef struct rp_statuses_t {
+    int first, last;
+} rp_statuses_t;
+
+typedef struct rp_retry_on_t {
+    int causes;
+    int nranges;
+    rp_statuses_t ranges[RP_RETRY_RANGES];
+} rp_retry_on_t;
+
 #define RP_UNSET (-1)
 
 /** Per server, virtual host or Location; RP_UNSET where nothing was said. */
@@ -157,6 +181,15 @@ typedef struct rp_dir_conf_t {
     apr_interval_time_t connect_timeout;
     apr_interval_time_t first_byte_timeout;
     apr_interval_time_t idle_timeout;
+    struct {
+        int enabled;
+        int attempts;
+        const rp_retry_on_t *on;      /* NULL when unset: ask rp_retry_on() */
+        const char *on_text;          /* as written, while it is read */
+        apr_interval_time_t patience; /* of one try, from connecting to the head; 0: no bound of its own */
+        apr_int64_t body;             /* bytes */
+        int unsafe;
+    } retry;
     int client_cert;   /* rp_client_cert_e */
     int cache;
     int cache_early;
@@ -189,6 +222,8 @@ typedef struct rp_dir_conf_t {
 #define RP_DEFAULT_FIRST_BYTE_TIMEOUT apr_time_from_sec(60)
 #define RP_DEFAULT_IDLE_TIMEOUT apr_time_from_sec(60)
 #define RP_DEFAULT_ROOM 16
+#define RP_DEFAULT_RETRY_ATTEMPTS 3
+#define RP_DEFAULT_RETRY_BODY 65536
 #define RP_DEFAULT_COLLAPSE_WAIT apr_time_from_sec(15)
 #define RP_DEFAULT_COLLAPSE_STALL apr_time_from_sec(5)
 #define RP_DEFAULT_ABORTED_SHARE 50
@@ -234,6 +269,14 @@ int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
  * @return in p, with its strings in p or in argv; NULL with *error, which says what to write instead
  */
 rp_member_conf_t *rp_member_parse(apr_pool_t *p, int argc, char *const argv[], const char **error);
+
+/** What RProxyRetry on= says. */
+const rp_retry_on_t *rp_retry_on(const rp_dir_conf_t *conf);
+
+/** Nonzero when a response with that status is one to be followed by another try. */
+int rp_retry_is_on(const rp_retry_on_t *on, int status);
+
+const rp_budget_conf_t *rp_retry_budget(const rp_pool_conf_t *pool);
 
 /** The targeted fields that a response's directives are taken from, as rp_response_cc() wants them. */
 const char *const *rp_cache_targets(const rp_dir_conf_t *conf);

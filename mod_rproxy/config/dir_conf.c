@@ -29,6 +29,7 @@ void *rp_create_dir_conf(apr_pool_t *p, char *dir)
     conf->cache_query = RP_UNSET;
     conf->heuristic_percent = RP_UNSET;
     conf->heuristic_max = RP_UNSET;
+    rp_retry_conf_init(conf);
     rp_key_conf_init(conf);
     rp_collapse_conf_init(conf);
     rp_compress_init(conf);
@@ -61,6 +62,7 @@ void *rp_merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     MERGE(heuristic_max);
     merged->cache_targets = add->cache_targets ? add->cache_targets : base->cache_targets;
     rp_rules_merge(p, merged, base, add);
+    rp_retry_conf_merge(merged, base, add);
     rp_key_conf_merge(merged, base, add);
     rp_collapse_conf_merge(merged, base, add);
     rp_compress_merge(merged, base, add);

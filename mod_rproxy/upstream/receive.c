@@ -96,11 +96,18 @@ apr_status_t rp_fill(rp_request_t *rq, apr_time_t deadline)
     }
 }
 
-static rp_exchange_e bad_response(rp_request_t *rq, const char *type, const char *cause)
+/* What another member would answer as well. */
+static rp_exchange_e refused_response(rp_request_t *rq, const char *type, const char *cause)
 {
     rp_failure_set(rq, HTTP_BAD_GATEWAY, type, "head", cause);
     rp_drop_conn(rq);
     return RP_EXCHANGE_FAILED;
+}
+
+static rp_exchange_e bad_response(rp_request_t *rq, const char *cause)
+{
+    refused_response(rq, "http_protocol_error", cause);
+    return RP_EXCHANGE_LOST;
 }
 
 static rp_exchange_e no_response(rp_request_t *rq, apr_status_t rv)
@@ -116,9 +123,10 @@ static rp_exchange_e no_response(rp_request_t *rq, apr_status_t rv)
     }
     if (APR_STATUS_IS_TIMEUP(rv)) {
         rp_failure_set(rq, HTTP_GATEWAY_TIME_OUT, "connection_read_timeout", "head",
-                       "no response within RProxyTimeout first-byte=");
+                       rq->try_until && rp_now() >= rq->try_until ? "no response within RProxyRetry try="
+                       : "no response within RProxyTimeout first-byte=");
         rp_drop_conn(rq);
-        return RP_EXCHANGE_FAILED;
+        return RP_EXCHANGE_TIMEOUT;
     }
     /* When sending had already failed, that is the better story. */
     if (!rq->failure.type || conn->t.alerted) {
@@ -129,7 +137,7 @@ static rp_exchange_e no_response(rp_request_t *rq, apr_status_t rv)
                        : apr_pstrdup(rq->r->pool, apr_strerror(rv, text, sizeof(text))));
     }
     rp_drop_conn(rq);
-    return reused ? RP_EXCHANGE_STALE : RP_EXCHANGE_FAILED;
+    return reused ? RP_EXCHANGE_STALE : RP_EXCHANGE_LOST;
 }
 
 /* One allocation for the whole head; the separators behind names and values become their terminators. */
@@ -169,7 +177,7 @@ static rp_exchange_e read_head(rp_request_t *rq, rp_head_t *head, apr_time_t dea
             return RP_EXCHANGE_DONE;
         }
         if (parsed == RP_PARSE_BAD) {
-            return bad_response(rq, "http_protocol_error", head->error);
+            return bad_response(rq, head->error);
         }
         seen = conn->end - conn->start;
         if (conn->start > 0) {
@@ -178,8 +186,8 @@ static rp_exchange_e read_head(rp_request_t *rq, rp_head_t *head, apr_time_t dea
             conn->end = seen;
         }
         if (conn->end == RP_CONN_BUF) {
-            return bad_response(rq, "http_response_header_section_size",
-                                "the response's header section is larger than " APR_STRINGIFY(RP_CONN_BUF) " bytes");
+            return refused_response(rq, "http_response_header_section_size", "the response's header section is larger "
+                                    "than " APR_STRINGIFY(RP_CONN_BUF) " bytes");
         }
         rv = rp_fill(rq, deadline);
         if (rv != APR_SUCCESS) {
@@ -212,7 +220,8 @@ static int is_repeated(rp_request_t *rq, const apr_table_t *fields)
         return 0;
     }
     rp_hints_add(rq->r->pool, &rq->hints, hints);
-    return rq->hinted && rp_hints_within(hints, rq->hinted);
+    return (rq->hinted && rp_hints_within(hints, rq->hinted))
+           || (rq->hints_passed && rp_hints_within(hints, rq->hints_passed));
 }
 
 static void pass_interim(rp_request_t *rq)
@@ -240,18 +249,18 @@ static void fold_length(rp_request_t *rq)
 static rp_exchange_e accept_final(rp_request_t *rq, const rp_head_t *head)
 {
     if (!rp_response_framing(&rq->response.framing, head, rq->r->header_only)) {
-        return bad_response(rq, "http_protocol_error", rq->response.framing.error);
+        return bad_response(rq, rq->response.framing.error);
     }
     if (head->status == HTTP_SWITCHING_PROTOCOLS) {
         const char *to = apr_table_get(rq->response.fields, "Upgrade");
 
         if (!rq->upgrade || !to || !rp_list_has(rq->upgrade, to)) {
-            return bad_response(rq, "http_upgrade_failed", "the backend switches to a protocol that nobody asked for");
+            return refused_response(rq, "http_upgrade_failed", "the backend switches to a protocol that nobody asked for");
         }
         return RP_EXCHANGE_DONE;
     }
     if (!rp_hop_strip(rq->response.fields)) {
-        return bad_response(rq, "http_protocol_error", "malformed Connection field");
+        return bad_response(rq, "malformed Connection field");
     }
     fold_length(rq);
     rq->response.time = apr_time_now();
@@ -308,7 +317,7 @@ rp_early_e rp_receive_early(rp_request_t *rq)
     case RP_PARSE_MORE:
         return RP_EARLY_NOTHING;
     case RP_PARSE_DONE:
-        rq->answered = 1;
+        rq->answered = head.status;
         return head.status >= 200 && head.status < 300 ? RP_EARLY_ANSWER : RP_EARLY_STOP;
     default:
         return RP_EARLY_STOP;
@@ -317,7 +326,7 @@ rp_early_e rp_receive_early(rp_request_t *rq)
 
 rp_early_e rp_await_continue(rp_request_t *rq)
 {
-    apr_time_t deadline = RP_DEADLINE(CONTINUE_WAIT);
+    apr_time_t deadline = rp_try_deadline(rq, CONTINUE_WAIT);
 
     while (!rq->continued) {
         apr_status_t rv = wait_readable(rq, RP_WANT_READ, deadline);
@@ -338,9 +347,11 @@ rp_exchange_e rp_receive_head(rp_request_t *rq)
 {
     rp_head_t head;
     apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->first_byte_timeout, RP_DEFAULT_FIRST_BYTE_TIMEOUT);
-    apr_time_t deadline = RP_DEADLINE(patience);
+    apr_time_t deadline;
     int interim;
 
+    rq->sent = rp_now();
+    deadline = rq->try_until && rq->try_until < rq->sent + patience ? rq->try_until : rq->sent + patience;
     for (interim = 0; interim < MAX_INTERIM; interim++) {
         rp_exchange_e e = read_head(rq, &head, deadline);
 
@@ -354,7 +365,18 @@ rp_exchange_e rp_receive_head(rp_request_t *rq)
         }
         pass_interim(rq);
     }
-    return bad_response(rq, "http_protocol_error", "too many interim responses");
+    return bad_response(rq, "too many interim responses");
+}
+
+void rp_exchange_again(rp_request_t *rq)
+{
+    if (rq->hints) {
+        rp_hints_add(rq->r->pool, &rq->hints_passed, rq->hints);
+    }
+    if (rq->content.len) {
+        /* It had been told to go on. */
+        apr_table_unset(rq->fields, "Expect");
+    }
 }
 
 rp_exchange_e rp_exchange(rp_request_t *rq)
@@ -363,8 +385,9 @@ rp_exchange_e rp_exchange(rp_request_t *rq)
 
     rq->failure.type = NULL;
     rq->body_sent = 0;
+    rq->sent = 0;
     rq->hints = NULL;
-    rq->sent_whole = rq->continued = rq->answered = 0;
+    rq->sent_whole = rq->continued = rq->answered = rq->close_client = 0;
     rq->response.request_time = apr_time_now();
     e = rp_send_request(rq);
     return e == RP_EXCHANGE_DONE ? rp_receive_head(rq) : e;

@@ -22,6 +22,8 @@ APLOG_USE_MODULE(rproxy);
 /* Room in front of a chunk for its size line, and behind it for CRLF. */
 #define CHUNK_HEAD 8
 #define CHUNK_TAIL 2
+/* Room for content whose length nobody said, to begin with. */
+#define MIN_CONTENT 4096
 
 /* What one step of sending came to. */
 typedef enum step_e {
@@ -32,6 +34,13 @@ typedef enum step_e {
     STEP_TIMEOUT,
     STEP_CLIENT    /* the client's side failed, see the status */
 } step_e;
+
+apr_time_t rp_try_deadline(const rp_request_t *rq, apr_interval_time_t patience)
+{
+    apr_time_t until = RP_DEADLINE(patience);
+
+    return rq->try_until && rq->try_until < until ? rq->try_until : until;
+}
 
 static step_e look_early(rp_request_t *rq)
 {
@@ -50,7 +59,7 @@ static step_e write_all(rp_request_t *rq, const char *data, apr_size_t len, apr_
         if (APR_STATUS_IS_EAGAIN(*status)) {
             rp_waitee_t waitee = { t->fd, t->want | (rq->answered ? 0 : RP_WANT_READ), 0 };
 
-            *status = rp_wait_any(&waitee, 1, RP_DEADLINE(idle));
+            *status = rp_wait_any(&waitee, 1, rp_try_deadline(rq, idle));
             if (*status != APR_SUCCESS) {
                 return APR_STATUS_IS_TIMEUP(*status) ? STEP_TIMEOUT : STEP_LOST;
             }
@@ -74,8 +83,13 @@ static step_e wait_for_client(rp_request_t *rq, apr_status_t *status)
     rp_waitee_t waitees[2] = {
         { rp_client_fd(rq), RP_WANT_READ, 0 }, { rq->answered || !rq->conn ? -1 : rq->conn->t.fd, RP_WANT_READ, 0 }
     };
+    apr_time_t begun = rp_now();
 
-    *status = rp_wait_any(waitees, 2, RP_DEADLINE(rq->r->server->timeout));
+    *status = rp_wait_any(waitees, 2, begun + rq->r->server->timeout);
+    if (rq->try_until) {
+        /* The time that the client takes is not the backend's. */
+        rq->try_until += rp_now() - begun;
+    }
     if (APR_STATUS_IS_TIMEUP(*status)) {
         return STEP_CLIENT;
     }
@@ -208,6 +222,81 @@ static step_e write_end(rp_request_t *rq, apr_status_t *status)
     return write_all(rq, rec[0], strlen(rec[0]), status);
 }
 
+static void take_data(rp_request_t *rq, const char *data, apr_size_t len)
+{
+    if (!len) {
+        return;
+    }
+    if (len > rq->content_room - rq->content.len) {
+        apr_size_t more = rq->content_room ? 2 * rq->content_room
+                        : rq->body == RP_BODY_LENGTH ? (apr_size_t)rq->body_len : MIN_CONTENT;
+        apr_size_t room = rq->content.len + len > more ? rq->content.len + len : more;
+        char *larger = apr_palloc(rq->r->pool, room);
+
+        if (rq->content.len) {
+            memcpy(larger, rq->content.ptr, rq->content.len);
+        }
+        rq->content.ptr = larger;
+        rq->content_room = room;
+    }
+    memcpy((char *)rq->content.ptr + rq->content.len, data, len);
+    rq->content.len += len;
+}
+
+/* What the client has sent goes behind rq->content. @return STEP_END when that is all of it */
+static step_e take_brigade(rp_request_t *rq, apr_bucket_brigade *bb, apr_status_t *status)
+{
+    apr_bucket *b;
+
+    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
+        const char *data;
+        apr_size_t len;
+
+        if (APR_BUCKET_IS_EOS(b)) {
+            rq->content_whole = 1;
+            return STEP_END;
+        }
+        if (APR_BUCKET_IS_METADATA(b)) {
+            continue;
+        }
+        *status = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
+        if (*status != APR_SUCCESS) {
+            return STEP_CLIENT;
+        }
+        take_data(rq, data, len);
+    }
+    return STEP_OK;
+}
+
+/* Is what has come to be kept for another try? */
+static int is_kept(const rp_request_t *rq, apr_bucket_brigade *bb)
+{
+    apr_uint64_t len = rq->body == RP_BODY_LENGTH ? rq->body_len : 0;
+    apr_off_t more;
+
+    return !rq->body_begun && len <= rq->keep_most && apr_brigade_length(bb, 1, &more) == APR_SUCCESS
+           && rq->content.len + (apr_uint64_t)more <= rq->keep_most;
+}
+
+static step_e pass_on(rp_request_t *rq, apr_bucket_brigade *bb, char *room, apr_status_t *status)
+{
+    apr_size_t before = rq->content.len;
+    step_e taken, sent;
+
+    if (!is_kept(rq, bb)) {
+        rq->body_begun = 1;
+        return write_brigade(rq, bb, room, status);
+    }
+    /* All of it before any is sent, since sending may break off. */
+    taken = take_brigade(rq, bb, status);
+    if (taken == STEP_CLIENT) {
+        return taken;
+    }
+    sent = rq->content.len == before ? STEP_OK
+         : write_data(rq, rq->content.ptr + before, rq->content.len - before, room, status);
+    return sent == STEP_OK ? taken : sent;
+}
+
 static step_e send_body(rp_request_t *rq, apr_status_t *status)
 {
     apr_bucket_brigade *bb = apr_brigade_create(rq->r->pool, rq->r->connection->bucket_alloc);
@@ -221,8 +310,7 @@ static step_e send_body(rp_request_t *rq, apr_status_t *status)
     while (step == STEP_OK) {
         step = read_client(rq, bb, status);
         if (step == STEP_OK) {
-            rq->body_begun = 1;
-            step = write_brigade(rq, bb, room, status);
+            step = pass_on(rq, bb, room, status);
         }
     }
     if (step == STEP_END) {
@@ -258,9 +346,10 @@ static rp_exchange_e conclude(rp_request_t *rq, step_e step, apr_status_t status
         return client_failed(rq, status);
     case STEP_TIMEOUT:
         rp_failure_set(rq, HTTP_GATEWAY_TIME_OUT, "connection_write_timeout", "send",
-                       "the backend took no data within RProxyTimeout idle=");
+                       rq->try_until && rp_now() >= rq->try_until ? "the backend took no data within RProxyRetry try="
+                       : "the backend took no data within RProxyTimeout idle=");
         rp_drop_conn(rq);
-        return RP_EXCHANGE_FAILED;
+        return RP_EXCHANGE_TIMEOUT;
     case STEP_LOST:
         /* A backend that refuses a body may answer, close, and so make our writing fail: its answer is in the socket. */
         rp_failure_set(rq, HTTP_BAD_GATEWAY, "connection_terminated", "send",
@@ -292,68 +381,26 @@ rp_exchange_e rp_send_request(rp_request_t *rq)
 
 /* ------------------------------------------------------------------ content that is read ahead */
 
-typedef struct taking_t {
-    char *buf;
-    apr_size_t size;
-    apr_size_t len;
-} taking_t;
-
-static void take_data(apr_pool_t *p, taking_t *taking, const char *data, apr_size_t len)
-{
-    if (len > taking->size - taking->len) {
-        apr_size_t size = 2 * taking->size > taking->len + len ? 2 * taking->size : taking->len + len;
-        char *larger = apr_palloc(p, size);
-
-        memcpy(larger, taking->buf, taking->len);
-        taking->buf = larger;
-        taking->size = size;
-    }
-    memcpy(taking->buf + taking->len, data, len);
-    taking->len += len;
-}
-
-static step_e take_brigade(apr_pool_t *p, apr_bucket_brigade *bb, taking_t *taking, apr_status_t *status)
-{
-    apr_bucket *b;
-
-    for (b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb); b = APR_BUCKET_NEXT(b)) {
-        const char *data;
-        apr_size_t len;
-
-        if (APR_BUCKET_IS_EOS(b)) {
-            return STEP_END;
-        }
-        if (APR_BUCKET_IS_METADATA(b)) {
-            continue;
-        }
-        *status = apr_bucket_read(b, &data, &len, APR_BLOCK_READ);
-        if (*status != APR_SUCCESS) {
-            return STEP_CLIENT;
-        }
-        take_data(p, taking, data, len);
-    }
-    return STEP_OK;
-}
-
 rp_exchange_e rp_take_content(rp_request_t *rq, apr_uint64_t most)
 {
     apr_pool_t *p = rq->r->pool;
     apr_bucket_brigade *bb = apr_brigade_create(p, rq->r->connection->bucket_alloc);
-    taking_t taking = { .size = rq->body == RP_BODY_LENGTH && rq->body_len < most ? (apr_size_t)rq->body_len + 1 : 4096 };
     apr_status_t status = APR_SUCCESS;
     step_e step = STEP_OK;
 
-    taking.buf = apr_palloc(p, taking.size);
+    if (rq->body == RP_BODY_LENGTH && rq->body_len < most) {
+        rq->content_room = (apr_size_t)rq->body_len;
+    }
+    rq->content_room = rq->content_room < MIN_CONTENT ? MIN_CONTENT : rq->content_room;
+    rq->content = (rp_str_t){ apr_palloc(p, rq->content_room), 0 };
     /* Ends with the content, the bound, an error, or a deadline. */
-    while (step == STEP_OK && taking.len <= most) {
+    while (step == STEP_OK && rq->content.len <= most) {
         step = read_client(rq, bb, &status);
         if (step == STEP_OK) {
-            step = take_brigade(p, bb, &taking, &status);
+            step = take_brigade(rq, bb, &status);
         }
     }
     apr_brigade_destroy(bb);
-    rq->content = (rp_str_t){ taking.buf, taking.len };
-    rq->content_whole = step == STEP_END;
     /* The client has been told to go on. */
     apr_table_unset(rq->fields, "Expect");
     return step == STEP_OK || step == STEP_END ? RP_EXCHANGE_DONE : client_failed(rq, status);

@@ -24,7 +24,9 @@ const char *rp_request_head(const rp_request_t *rq, apr_size_t *len);
 typedef enum rp_exchange_e {
     RP_EXCHANGE_DONE,   /* rq->response has the head; the body is still to come */
     RP_EXCHANGE_STALE,  /* a reused connection was dead before a byte came back; nothing is lost by another try */
-    RP_EXCHANGE_FAILED, /* rq->failure says how */
+    RP_EXCHANGE_LOST,   /* the connection ended, or nonsense came; rq->failure says how */
+    RP_EXCHANGE_TIMEOUT, /* there was no head in time */
+    RP_EXCHANGE_FAILED, /* the backend answered what cannot be passed on; another one would, too */
     RP_EXCHANGE_CLIENT  /* the client's doing: rq->failure.status is for httpd, or 0 when the client is gone */
 } rp_exchange_e;
 
@@ -85,6 +87,12 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee);
 /** Pass bb on and let the client see that the response, whose head is out or on its way, is not whole. */
 void rp_break_off(rp_request_t *rq, apr_bucket_brigade *bb);
 
+/** After a try that came to nothing: what the client has been told by it is not told again. */
+void rp_exchange_again(rp_request_t *rq);
+
+/** Forget a response whose head was read from conn; parks the connection if the body is at hand, else closes it. */
+void rp_discard_response(rp_conn_t *conn, const rp_framing_t *framing);
+
 /** Read and forget the response's body (of a 304: none) and park the connection. */
 void rp_finish_exchange(rp_request_t *rq);
 
@@ -118,5 +126,8 @@ int rp_client_fd(const rp_request_t *rq);
 
 /** deadline for a wait of that length from now */
 #define RP_DEADLINE(interval) (rp_now() + (interval))
+
+/** The same, but not beyond the try's own. */
+apr_time_t rp_try_deadline(const rp_request_t *rq, apr_interval_time_t patience);
 
 #endif
