@@ -4,8 +4,10 @@ mod_rproxy_la_SOURCES += %D%/upstream.h %D%/conn.h %D%/conn.c %D%/handshake.c %D
 librpcore_la_SOURCES += %D%/transport.h %D%/transport.c %D%/tls.h %D%/tls.c %D%/tls_pin.c %D%/tls_sessions.c \
 	%D%/proxy_header.h %D%/proxy_header.c
 
-check_PROGRAMS += t/unit/test_proxy_header t/unit/test_tls_pin
+check_PROGRAMS += t/unit/test_proxy_header t/unit/test_tls_pin t/unit/test_tls_sessions
 t_unit_test_proxy_header_SOURCES = t/unit/test_proxy_header.c
 t_unit_test_proxy_header_LDADD = $(UNIT_LDADD)
 t_unit_test_tls_pin_SOURCES = t/unit/test_tls_pin.c
 t_unit_test_tls_pin_LDADD = $(UNIT_LDADD)
+t_unit_test_tls_sessions_SOURCES = t/unit/test_tls_sessions.c
+t_unit_test_tls_sessions_LDADD = $(UNIT_LDADD)

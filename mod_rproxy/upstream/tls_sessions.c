@@ -66,14 +66,23 @@ int rp_tls_sessions_put(rp_tls_sessions_t *s, SSL_SESSION *session)
     return 1;
 }
 
+/* In seconds: ours, or the server's where that is shorter. With TLS 1.2 its 0 says nothing (RFC 5077 §3.3). */
+static apr_int64_t lifetime(const SSL_SESSION *session)
+{
+    apr_int64_t ours = (apr_int64_t)SSL_SESSION_get_timeout(session);
+    apr_int64_t hint = (apr_int64_t)SSL_SESSION_get_ticket_lifetime_hint(session);
+
+    return hint < ours && (hint > 0 || is_ticket_for_once(session)) ? hint : ours;
+}
+
 static int is_of_use(const SSL_SESSION *session, apr_int64_t now)
 {
     apr_int64_t age = now - (apr_int64_t)SSL_SESSION_get_time(session);
     X509 *certificate = SSL_SESSION_get0_peer((SSL_SESSION *)session);
     time_t at = (time_t)now;
 
-    return SSL_SESSION_is_resumable(session) && age >= 0 && age < (apr_int64_t)SSL_SESSION_get_timeout(session)
-           && certificate && X509_cmp_time(X509_get0_notAfter(certificate), &at) > 0;
+    return SSL_SESSION_is_resumable(session) && age >= 0 && age < lifetime(session) && certificate
+           && X509_cmp_time(X509_get0_notAfter(certificate), &at) > 0;
 }
 
 SSL_SESSION *rp_tls_sessions_take(rp_tls_sessions_t *s, apr_int64_t now)
