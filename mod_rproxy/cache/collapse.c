@@ -48,7 +48,7 @@ void rp_collapse_prepare(apr_pool_t *pconf, server_rec *main_server)
 
 void rp_collapse_child_init(apr_pool_t *p, server_rec *main_server)
 {
-    apr_status_t rv = flights ? rp_bell_create(flights, p, &bell) : APR_SUCCESS;
+    apr_status_t rv = flights ? rp_flights_bell(flights, p, &bell) : APR_SUCCESS;
 
     if (rv != APR_SUCCESS) {
         flights = NULL;
@@ -155,7 +155,8 @@ static apr_status_t await(rp_request_t *rq, const rp_flight_t *flight, apr_time_
             news->phase = RP_FLIGHT_LEFT;
             return APR_SUCCESS;
         }
-        rv = rp_bell_wait(bell, flight, news, rp_client_fd(rq), deadline < now + LOOK_EVERY ? deadline : now + LOOK_EVERY);
+        rv = rp_flight_wait(flights, bell, flight, news, rp_client_fd(rq),
+                            deadline < now + LOOK_EVERY ? deadline : now + LOOK_EVERY);
         if (c->aborted || (c->master && c->master->aborted)) {
             return APR_ECONNABORTED;
         }

@@ -1,13 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#endif
 
 #include "cache/flight_table.h"
 #include "cache/store_local.h"
@@ -87,10 +82,7 @@ static void ring(rp_flights_t *f, rp_flight_slot_t *slot)
 {
     __atomic_fetch_add(&slot->version, 1, __ATOMIC_SEQ_CST);
     if (LOAD(slot->waiting)) {
-        __atomic_fetch_add(&f->bell, 1, __ATOMIC_SEQ_CST);
-#ifdef __linux__
-        syscall(SYS_futex, &f->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-#endif
+        rp_bell_ring(&f->bell);
     }
 }
 
@@ -266,6 +258,39 @@ int rp_flight_is_lost(rp_flights_t *f, const rp_flight_t *flight, apr_time_t now
     rp_flight_slot_t *slot = rp_flight_slot(f, flight);
 
     return LOAD(slot->token) != flight->token || (!is_over(slot) && is_lost(slot, now, stall));
+}
+
+typedef struct wish_t {
+    const rp_flight_slot_t *slot;
+    uint64_t token;
+    unsigned version;
+} wish_t;
+
+static int has_news(const void *data)
+{
+    const wish_t *wish = data;
+
+    return LOAD(wish->slot->version) != wish->version || LOAD(wish->slot->token) != wish->token;
+}
+
+apr_status_t rp_flights_bell(rp_flights_t *f, apr_pool_t *p, rp_bell_t **bell)
+{
+    return rp_bell_create(&f->bell, p, bell);
+}
+
+apr_status_t rp_flight_wait(rp_flights_t *f, rp_bell_t *bell, const rp_flight_t *flight, const rp_flight_news_t *seen,
+                            int client_fd, apr_time_t deadline)
+{
+    rp_flight_slot_t *slot = rp_flight_slot(f, flight);
+    wish_t wish = { slot, flight->token, seen->version };
+    apr_status_t rv;
+
+    __atomic_fetch_add(&slot->waiting, 1, __ATOMIC_SEQ_CST);
+    rv = rp_bell_wait(bell, has_news, &wish, client_fd, deadline);
+    if (LOAD(slot->token) == flight->token) {
+        __atomic_fetch_sub(&slot->waiting, 1, __ATOMIC_SEQ_CST);
+    }
+    return rv;
 }
 
 /* ------------------------------------------------------------------ what is not for sharing */

@@ -13,6 +13,7 @@
 #define RP_FLIGHT_H
 
 #include "cache/store.h"
+#include "lane/bell.h"
 
 typedef struct rp_flights_t rp_flights_t;
 
@@ -82,20 +83,13 @@ void rp_flights_set_private(rp_flights_t *f, const unsigned char key[RP_KEY_LEN]
 int rp_flights_is_private(const rp_flights_t *f, const unsigned char key[RP_KEY_LEN], apr_time_t now);
 void rp_flights_set_shared(rp_flights_t *f, const unsigned char key[RP_KEY_LEN]);
 
-/* ------------------------------------------------------------------ bell.c: waiting for news */
+/* ------------------------------------------------------------------ waiting for news */
 
-/** A process's own: one thread that sleeps until something changes in the table, and wakes whom it concerns. */
-typedef struct rp_bell_t rp_bell_t;
+/** In each child: what its requests wait with. */
+apr_status_t rp_flights_bell(rp_flights_t *f, apr_pool_t *p, rp_bell_t **bell);
 
-/** Made in each child; its thread begins with the first one who waits and ends with p. */
-apr_status_t rp_bell_create(rp_flights_t *f, apr_pool_t *p, rp_bell_t **bell);
-
-/**
- * Wait until there is other news than seen.version.
- * @param client_fd  a socket that is watched for its peer's going away, or -1
- * @return APR_SUCCESS, APR_TIMEUP, APR_ECONNABORTED for the client, or what the system says
- */
-apr_status_t rp_bell_wait(rp_bell_t *bell, const rp_flight_t *flight, const rp_flight_news_t *seen, int client_fd,
-                          apr_time_t deadline);
+/** Wait until there is other news than seen.version; otherwise as rp_bell_wait(). */
+apr_status_t rp_flight_wait(rp_flights_t *f, rp_bell_t *bell, const rp_flight_t *flight, const rp_flight_news_t *seen,
+                            int client_fd, apr_time_t deadline);
 
 #endif

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/** The table as it lies in shared memory; private to flight.c and bell.c. */
+/** The table as it lies in shared memory; private to flight.c. */
 #ifndef RP_FLIGHT_TABLE_H
 #define RP_FLIGHT_TABLE_H
 

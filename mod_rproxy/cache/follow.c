@@ -128,7 +128,7 @@ static apr_status_t await_more(follower_t *f)
         if (now - f->heard > idle || rp_flight_is_lost(f->flights, f->flight, now, idle)) {
             return APR_TIMEUP;
         }
-        rv = rp_bell_wait(f->bell, f->flight, f->news, rp_client_fd(rq), now + LOOK_EVERY);
+        rv = rp_flight_wait(f->flights, f->bell, f->flight, f->news, rp_client_fd(rq), now + LOOK_EVERY);
         if (APR_STATUS_IS_ECONNABORTED(rv) || rq->r->connection->aborted
             || (rq->r->connection->master && rq->r->connection->master->aborted)) {
             rq->r->connection->aborted = 1;

@@ -96,6 +96,7 @@ void rp_conn_park(rp_conn_t *conn)
 {
     rp_peer_t *peer = conn->peer;
     apr_time_t now = rp_now();
+    int was_used = conn->in_use;
     rp_conn_t *oldest;
 
     if (peer->conf->keep == 0 || now - conn->made >= peer->conf->lifetime || conn->start != conn->end
@@ -106,7 +107,7 @@ void rp_conn_park(rp_conn_t *conn)
     conn->start = conn->end = 0;
     conn->exchanges++;
     conn->parked = now;
-    end_use(conn);
+    conn->in_use = 0;
     apr_thread_mutex_lock(peer->lock);
     oldest = detach_oldest(peer, now);
     conn->next = peer->idle;
@@ -114,6 +115,10 @@ void rp_conn_park(rp_conn_t *conn)
     peer->idle = conn;
     peer->nidle++;
     apr_thread_mutex_unlock(peer->lock);
+    /* Whom the use goes to finds the connection. */
+    if (was_used) {
+        peer->leave(peer);
+    }
     if (oldest) {
         rp_conn_close(oldest);
     }
@@ -121,8 +126,9 @@ void rp_conn_park(rp_conn_t *conn)
 
 void rp_conn_close(rp_conn_t *conn)
 {
-    end_use(conn);
+    /* In this order: who gets the member's use next must not meet this one there. */
     rp_transport_close(&conn->t);
+    end_use(conn);
     free(conn);
 }
 

@@ -165,7 +165,7 @@ static void news_of_another_process_wakes_whom_it_concerns(void **state)
         apr_pool_t *p;
 
         apr_pool_create(&p, NULL);
-        rp_bell_create(flights, p, &bell);
+        rp_flights_bell(flights, p, &bell);
         if (join("a", &mine) != RP_FLIGHT_WAIT) {
             _exit(1);
         }
@@ -176,7 +176,7 @@ static void news_of_another_process_wakes_whom_it_concerns(void **state)
                 apr_pool_destroy(p);
                 _exit(news.published == 1000 ? 0 : 2);
             }
-            if (rp_bell_wait(bell, &mine, &news, -1, rp_now() + apr_time_from_sec(20)) != APR_SUCCESS) {
+            if (rp_flight_wait(flights, bell, &mine, &news, -1, rp_now() + apr_time_from_sec(20)) != APR_SUCCESS) {
                 _exit(3);
             }
         }
@@ -199,13 +199,13 @@ static void who_waits_gives_up_at_the_deadline(void **state)
     rp_bell_t *bell;
 
     (void)state;
-    rp_bell_create(flights, pool, &bell);
+    rp_flights_bell(flights, pool, &bell);
     join("a", &flight);
     join("a", &waiting);
     rp_flight_news(flights, &waiting, &news);
-    assert_true(APR_STATUS_IS_TIMEUP(rp_bell_wait(bell, &waiting, &news, -1, rp_now() + 20000)));
+    assert_true(APR_STATUS_IS_TIMEUP(rp_flight_wait(flights, bell, &waiting, &news, -1, rp_now() + 20000)));
     rp_flight_end(flights, &flight, RP_FLIGHT_LEFT, 0);
-    assert_int_equal(rp_bell_wait(bell, &waiting, &news, -1, rp_now() + apr_time_from_sec(20)), APR_SUCCESS);
+    assert_int_equal(rp_flight_wait(flights, bell, &waiting, &news, -1, rp_now() + apr_time_from_sec(20)), APR_SUCCESS);
 }
 
 static void a_full_table_lets_everybody_fetch(void **state)

@@ -1,12 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/**
- * Waiting for a flight's news.  A request waits on a descriptor, as for everything else, so that it can watch its client
- * meanwhile; the one thread of each process that sleeps on the shared word writes to those descriptors.
- */
-
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,22 +14,21 @@
 #include <sys/syscall.h>
 #endif
 
-#include "cache/flight_table.h"
+#include "lane/bell.h"
 #include "lane/lane.h"
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_SEQ_CST)
 
 typedef struct waiter_t {
     struct waiter_t *next, **link;
-    const rp_flight_slot_t *slot;
-    uint64_t token;
-    unsigned version;
+    rp_bell_due_fn is_due;
+    const void *data;
     int fd;
     int rung;
 } waiter_t;
 
 struct rp_bell_t {
-    rp_flights_t *flights;
+    unsigned *word;
     pthread_mutex_t lock; /* of what follows; held for a walk along the list at most */
     pthread_cond_t come;
     waiter_t *waiters;
@@ -41,24 +38,19 @@ struct rp_bell_t {
 };
 
 /* Sleep until the word is not seen any more; a second at most, in case that its owner was killed before waking us. */
-static void sleep_on(rp_flights_t *f, unsigned seen)
+static void sleep_on(unsigned *word, unsigned seen)
 {
 #ifdef __linux__
     struct timespec second = { 1, 0 };
 
-    syscall(SYS_futex, &f->bell, FUTEX_WAIT, seen, &second, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAIT, seen, &second, NULL, 0);
 #else
     struct timespec moment = { 0, 5000000 };
 
-    (void)f;
+    (void)word;
     (void)seen;
     nanosleep(&moment, NULL);
 #endif
-}
-
-static int has_news(const waiter_t *w)
-{
-    return LOAD(w->slot->version) != w->version || LOAD(w->slot->token) != w->token;
 }
 
 static void ring_all(rp_bell_t *bell)
@@ -66,7 +58,7 @@ static void ring_all(rp_bell_t *bell)
     waiter_t *w;
 
     for (w = bell->waiters; w; w = w->next) {
-        if (!w->rung && has_news(w)) {
+        if (!w->rung && w->is_due(w->data)) {
             uint64_t one = 1;
 
             w->rung = write(w->fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
@@ -87,14 +79,22 @@ static void *run(void *data)
             pthread_cond_wait(&bell->come, &bell->lock);
             continue;
         }
-        seen = LOAD(bell->flights->bell);
+        seen = LOAD(*bell->word);
         ring_all(bell);
         pthread_mutex_unlock(&bell->lock);
-        sleep_on(bell->flights, seen);
+        sleep_on(bell->word, seen);
         pthread_mutex_lock(&bell->lock);
     }
     pthread_mutex_unlock(&bell->lock);
     return NULL;
+}
+
+void rp_bell_ring(unsigned *word)
+{
+    __atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
+#ifdef __linux__
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+#endif
 }
 
 static apr_status_t stop(void *data)
@@ -106,10 +106,7 @@ static apr_status_t stop(void *data)
     pthread_cond_signal(&bell->come);
     pthread_mutex_unlock(&bell->lock);
     if (bell->running) {
-        __atomic_fetch_add(&bell->flights->bell, 1, __ATOMIC_SEQ_CST);
-#ifdef __linux__
-        syscall(SYS_futex, &bell->flights->bell, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
-#endif
+        rp_bell_ring(bell->word);
         pthread_join(bell->thread, NULL);
     }
     pthread_cond_destroy(&bell->come);
@@ -117,11 +114,11 @@ static apr_status_t stop(void *data)
     return APR_SUCCESS;
 }
 
-apr_status_t rp_bell_create(rp_flights_t *f, apr_pool_t *p, rp_bell_t **out)
+apr_status_t rp_bell_create(unsigned *word, apr_pool_t *p, rp_bell_t **out)
 {
     rp_bell_t *bell = apr_pcalloc(p, sizeof(*bell));
 
-    bell->flights = f;
+    bell->word = word;
     pthread_mutex_init(&bell->lock, NULL);
     pthread_cond_init(&bell->come, NULL);
     apr_pool_cleanup_register(p, bell, stop, apr_pool_cleanup_null);
@@ -177,22 +174,18 @@ static void delist(rp_bell_t *bell, waiter_t *w)
     pthread_mutex_unlock(&bell->lock);
 }
 
-apr_status_t rp_bell_wait(rp_bell_t *bell, const rp_flight_t *flight, const rp_flight_news_t *seen, int client_fd,
-                          apr_time_t deadline)
+apr_status_t rp_bell_wait(rp_bell_t *bell, rp_bell_due_fn is_due, const void *data, int client_fd, apr_time_t deadline)
 {
-    rp_flight_slot_t *slot = rp_flight_slot(bell->flights, flight);
-    waiter_t w = { .slot = slot, .token = flight->token, .version = seen->version };
+    waiter_t w = { .is_due = is_due, .data = data, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
     apr_status_t rv;
 
-    w.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (w.fd < 0) {
         return errno;
     }
-    __atomic_fetch_add(&slot->waiting, 1, __ATOMIC_SEQ_CST);
     rv = enlist(bell, &w);
     if (rv == APR_SUCCESS) {
         /* What changed before we were on the list rang for nobody. */
-        if (!has_news(&w)) {
+        if (!is_due(data)) {
             rp_waitee_t waitees[2] = { { w.fd, RP_WANT_READ, 0 }, { client_fd, RP_WANT_HANGUP, 0 } };
 
             rv = rp_wait_any(waitees, 2, deadline);
@@ -201,9 +194,6 @@ apr_status_t rp_bell_wait(rp_bell_t *bell, const rp_flight_t *flight, const rp_f
             }
         }
         delist(bell, &w);
-    }
-    if (LOAD(slot->token) == flight->token) {
-        __atomic_fetch_sub(&slot->waiting, 1, __ATOMIC_SEQ_CST);
     }
     close(w.fd);
     return rv;
