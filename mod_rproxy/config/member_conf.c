@@ -71,7 +71,7 @@ static const char *check_tls_options(apr_pool_t *p, const rp_member_conf_t *m)
         return apr_psprintf(p, "RProxyMember %s: ca=, verify=, pin=, sni=, cert=, key= and tls-min= are for https:// "
                             "members", m->url);
     }
-    error = rp_tls_check(p, tls);
+    error = m->scheme == RP_SCHEME_HTTPS ? rp_tls_check(p, tls) : NULL;
     return error ? apr_psprintf(p, "RProxyMember %s: %s", m->url, error) : NULL;
 }
 

@@ -42,17 +42,48 @@ static int no_passphrase(char *buf, int size, int writing, void *asked)
     return -1;
 }
 
-static const char *load_authorities(SSL_CTX *ctx, const char *ca, apr_pool_t *p)
+static apr_status_t free_store(void *store)
+{
+    X509_STORE_free(store);
+    return APR_SUCCESS;
+}
+
+static const char *fill_store(X509_STORE *store, const char *ca, apr_pool_t *p)
 {
     if (ca && access(ca, R_OK) != 0) {
         return apr_psprintf(p, "ca=%s cannot be read: name a PEM file", ca);
     }
     if (ca) {
-        return SSL_CTX_load_verify_file(ctx, ca) == 1 ? NULL
+        return X509_STORE_load_file(store, ca) == 1 ? NULL
              : apr_psprintf(p, "ca=%s holds no certificates: name a PEM file (%s)", ca, last_tls_error(p));
     }
-    return SSL_CTX_set_default_verify_paths(ctx) == 1 ? NULL
+    return X509_STORE_set_default_paths(store) == 1 ? NULL
          : apr_psprintf(p, "the system's trust store cannot be read: name a PEM file in ca= (%s)", last_tls_error(p));
+}
+
+/* A system's trust store takes a good part of a megabyte and of a tenth of a second: members that name the same one share
+ * it, by p or one of its ancestors. */
+static const char *load_authorities(SSL_CTX *ctx, const char *ca, apr_pool_t *p)
+{
+    const char *key = apr_pstrcat(p, "rproxy-authorities:", ca, NULL);
+    const char *error;
+    apr_pool_t *owner;
+    void *store = NULL;
+
+    for (owner = p; owner && !store; owner = apr_pool_parent_get(owner)) {
+        apr_pool_userdata_get(&store, key, owner);
+    }
+    if (!store) {
+        store = X509_STORE_new();
+        error = store ? fill_store(store, ca, p) : "out of memory";
+        if (error) {
+            X509_STORE_free(store);
+            return error;
+        }
+        apr_pool_userdata_set(store, key, free_store, p);
+    }
+    SSL_CTX_set1_cert_store(ctx, store);
+    return NULL;
 }
 
 static const char *load_key(SSL_CTX *ctx, const char *key, apr_pool_t *p)
