@@ -33,6 +33,11 @@ static const rp_option_t member_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t check_options[] = {
+#include "config/check_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t collapse_options[] = {
 #include "config/collapse_options.def"
     RP_OPTIONS_END
@@ -79,6 +84,7 @@ static const struct {
 } tables[] = {
     { "RProxyMember", member_options },
     { "RProxyEject", eject_options },
+    { "RProxyCheck", check_options },
     { "RProxyTimeout", timeout_options },
     { "RProxyRetry", retry_options },
     { "RProxyRetryBudget", budget_options },

@@ -70,6 +70,28 @@ my @wrong = (
         qr/openssl pkey/],
     ['a least version that is too little', member('https://127.0.0.1:9 tls-min=1.1'), qr/tls-min=1\.1/, qr/1\.2 or 1\.3/],
     ['a member outside of a pool', "!RProxyMember http://127.0.0.1:9\n", qr/RProxyMember/, qr/<RProxyPool/],
+    ['a check outside of a pool', "!RProxyCheck GET /\n", qr/RProxyCheck/, qr/<RProxyPool/],
+    ['two checks in a pool', check("tcp\n!RProxyCheck tcp", ''), qr/twice in pool app/, qr/remove one/],
+    ['a check of nothing', check(''), qr/RProxyCheck/, qr{GET /healthz.*tcp}],
+    ['a check without a path', check('HEAD'), qr/HEAD/, qr{HEAD /PATH}],
+    ['a check of a path that is none', check('GET healthz'), qr/healthz/, qr{begins with '/'}],
+    ['a check by a URL', check('http://127.0.0.1/'), qr{http://127}, qr{GET /healthz}],
+    ['a check with a method that is none', check('get /'), qr/RProxyCheck get/, qr/in capitals/],
+    ['a check with CONNECT', check('CONNECT /'), qr/CONNECT/, qr{GET /healthz}],
+    ['options of a check that come first', check('interval=2s /'), qr/RProxyCheck/, qr/first what to ask/],
+    ['a misspelt option of a check', check('/ intervall=2s'), qr/intervall/, qr/known are: interval, jitter/],
+    ['an interval without its unit', check('/ interval=2'), qr/interval=2/, qr/\bms\b/],
+    ['an interval of nothing', check('/ interval=10ms'), qr/interval=10ms/, qr/from 100ms/],
+    ['jitter that is no share', check('/ jitter=1s'), qr/jitter=1s/, qr/50%/],
+    ['more jitter than half', check('/ jitter=51%'), qr/jitter=51%/, qr/50%/],
+    ['a rise of nothing', check('/ rise=0'), qr/rise=0/, qr/from 1/],
+    ['a status to expect that is none', check('/ expect=200,ok'), qr/'ok'/, qr/200-299,401/],
+    ['statuses to expect in the wrong order', check('/ expect=399-200'), qr/399-200/, qr/200-299,401/],
+    ['no status to expect', check('/ expect=,'), qr/expect=,/, qr/200-299,401/],
+    ['content to expect that is no expression', check('"/" "body=(ok"'), qr/body=\(ok/, qr/regular expression/],
+    ['content of a response to HEAD', check('HEAD / body=ok'), qr/HEAD/, qr/GET/],
+    ['a response to a bare connection', check('tcp expect=200'), qr/tcp/, qr{GET /healthz}],
+    ['a host to ask for that is none', check('/ "host=a b"'), qr/host=a b/, qr/www\.example\.org/],
     ['a URL in place of a pool', "!RProxyPass / http://127.0.0.1:9/\n", qr{http://127\.0\.0\.1:9},
         qr/RProxyMember/],
     ['a route without a path', "$pool!RProxyPass app\n", qr/RProxyPass/, qr{/PATH}],
@@ -148,6 +170,13 @@ my @wrong = (
     ['trust in no address', "!RProxyTrust everybody\n", qr/everybody/, qr{10\.0\.0\.0/8}],
     ['a name of two words', "!RProxyName \"my proxy\"\n", qr/my proxy/, qr/one word/],
 );
+
+sub check
+{
+    my ($check, $mark) = @_;
+    $mark = '!' if !defined $mark;
+    return "<RProxyPool app>\nRProxyMember http://127.0.0.1:9\n${mark}RProxyCheck $check\n</RProxyPool>\n";
+}
 
 sub member { return "<RProxyPool app>\n!RProxyMember $_[0]\n</RProxyPool>\n" }
 

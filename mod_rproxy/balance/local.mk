@@ -3,6 +3,8 @@ mod_rproxy_la_SOURCES += %D%/balance.h %D%/arena.h %D%/arena.c %D%/pool.c %D%/ch
 librpcore_la_SOURCES += %D%/budget.h %D%/budget.c
 librpcore_la_SOURCES += %D%/swrr.h %D%/swrr.c %D%/eject.h %D%/eject.c %D%/state.h %D%/state.c %D%/latency.c \
 	%D%/pick.c %D%/table.h %D%/table.c
+mod_rproxy_la_SOURCES += %D%/check.h %D%/check.c %D%/probe.h %D%/probe.c %D%/lookup.h %D%/lookup.c
+librpcore_la_SOURCES += %D%/check_state.h %D%/check_state.c
 
 check_PROGRAMS += t/unit/test_swrr
 t_unit_test_swrr_SOURCES = t/unit/test_swrr.c
@@ -11,3 +13,7 @@ t_unit_test_swrr_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += t/unit/test_budget
 t_unit_test_budget_SOURCES = t/unit/test_budget.c
 t_unit_test_budget_LDADD = $(UNIT_LDADD)
+
+check_PROGRAMS += t/unit/test_check_state
+t_unit_test_check_state_SOURCES = t/unit/test_check_state.c
+t_unit_test_check_state_LDADD = $(UNIT_LDADD)

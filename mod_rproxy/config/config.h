@@ -53,6 +53,27 @@ typedef struct rp_member_conf_t {
     rp_where_t where;
 } rp_member_conf_t;
 
+/** RProxyCheck: what members are asked from time to time, and which answers are good. */
+typedef struct rp_check_conf_t {
+    const char *what;      /* "GET /healthz" or "tcp", for the log */
+    const char *method;    /* NULL for tcp */
+    const char *path;
+    apr_interval_time_t interval;
+    apr_interval_time_t timeout;
+    int jitter;            /* percent of the interval that a wait may be shorter or longer */
+    int rise;
+    int fall;
+    int port;              /* 0: the member's own */
+    const char *host;      /* of the Host field; NULL: the member's authority */
+    const char *expect;    /* as written */
+    const char *body;      /* a regular expression; NULL: any */
+    ap_regex_t *body_regex;
+    const char *jitter_text;
+    unsigned char expected[1000 / 8]; /* a bit for each status */
+} rp_check_conf_t;
+
+#define RP_CHECK_EXPECTS(check, status) ((check)->expected[(status) / 8] >> ((status) % 8) & 1)
+
 struct rp_pool_t;
 
 /** RProxyRetryBudget: how much of a pool's traffic may be retries. */
@@ -69,6 +90,7 @@ typedef struct rp_pool_conf_t {
     rp_eject_conf_t eject;
     const rp_budget_conf_t *budget; /* NULL: ask rp_retry_budget() */
     rp_where_t where;
+    rp_check_conf_t *check;      /* NULL: none */
     struct rp_pool_t *pool;      /* its life, made by rp_balance_init() */
 } rp_pool_conf_t;
 

@@ -24,6 +24,10 @@ extern const rp_option_t rp_eject_options[];
 /* member_conf.c */
 extern const rp_option_t rp_member_options[];
 
+/* check_pool_conf.c */
+const char *rp_cmd_check(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+extern const rp_option_t rp_check_options[];
+
 /* route_conf.c */
 const char *rp_cmd_pass(cmd_parms *cmd, void *dir, const char *one, const char *two);
 int rp_routes_sort(apr_array_header_t *routes, const rp_route_t **first, const rp_route_t **second);

@@ -1,0 +1,28 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+
+/**
+ * Looking a member's name up without waiting for it.
+ *
+ * The system's resolver blocks, so that each lookup has a thread of its own, of which there are few at a time.  It may
+ * outlive whoever asked: what it works on is freed by the last of the two.
+ */
+#ifndef RP_LOOKUP_H
+#define RP_LOOKUP_H
+
+#include "upstream/conn.h"
+
+typedef struct rp_lookup_t rp_lookup_t;
+
+/**
+ * Begin to look peer's name up.
+ * @param peer  its configuration outlives the process's threads
+ * @return NULL when enough others are under way: ask again
+ */
+rp_lookup_t *rp_lookup_begin(const rp_peer_t *peer);
+
+/** Nonzero when it is over; *n is 0 with *error when nothing was found. What is pointed to lives as long as lookup. */
+int rp_lookup_done(rp_lookup_t *lookup, rp_address_t **addresses, int *n, const char **error);
+
+void rp_lookup_release(rp_lookup_t *lookup);
+
+#endif
