@@ -49,8 +49,8 @@ sub deaf
 
 each_mpm {
     my ($a, $b) = map { patient($_) } qw(a b);
-    my $httpd = httpd(config => checked(app => 'GET /healthz interval=100ms jitter=0% timeout=1s rise=2 fall=3', $a, $b)
-        . "RProxyPass / app\n");
+    my $check = "GET /healthz interval=100ms jitter=0% timeout=1s rise=2 fall=3\n    RProxyEject panic=0";
+    my $httpd = httpd(config => checked(app => $check, $a, $b) . "RProxyPass / app\n");
     my $shares = sub {
         my %count;
         $count{ get($httpd, '/')->body }++ for 1 .. 8;
@@ -88,7 +88,7 @@ each_mpm {
         kill CONT => -$a->{pid};
         ok($httpd->wait_log(qr/member @{[$a->url]} is up again/), 'and when it goes on');
     };
-    part 'without a member that is well there is a 503' => sub {
+    part 'without a member that is well there is a 503, with panic=0' => sub {
         fall_ill($_) for $a, $b;
         ok($httpd->wait_log(qr/member @{[$_->url]} is down.*said 500/), 'all are ill') for $a, $b;
         my $visits = visits($a) + visits($b);
@@ -102,6 +102,25 @@ each_mpm {
         is(get($httpd, '/')->status, 503, 'who was down is still down') for 1 .. 4;
         get_well($b);
         ok(eventually { get($httpd, '/')->status == 200 }, 'and is asked further on');
+    };
+};
+
+one_mpm {
+    part 'while all of a pool are down, requests go to them all the same' => sub {
+        my $backend = patient('a');
+        fall_ill($backend);
+        my $httpd = httpd(config => checked(app => '/healthz interval=100ms fall=1', $backend) . "RProxyPass / app\n");
+        ok($httpd->wait_log(qr/is down by its checks/), 'the only one is');
+        is(get($httpd, '/')->body, 'a', 'and asked for want of another');
+    };
+    part 'a pool that is not checked any more has nobody down by its checks' => sub {
+        my ($a, $b) = map { patient($_) } qw(a b);
+        fall_ill($a);
+        my $httpd = httpd(config => checked(app => '/healthz interval=100ms fall=1', $a, $b) . "RProxyPass / app\n");
+        ok($httpd->wait_log(qr/member @{[$a->url]} is down/), 'one is');
+        $httpd->configure(pool(app => $a, $b) . "RProxyPass / app\n");
+        $httpd->graceful;
+        ok(eventually { get($httpd, '/')->body eq 'a' }, 'and is used after RProxyCheck was removed');
     };
 };
 
@@ -132,6 +151,7 @@ one_mpm {
     my $plain = backend($ok);
     my $says = sub { my (@bytes) = @_; return backend(sub { $_[0]->send(@bytes); $_[0]->close }) };
     my $silent = backend(on_connection => sub { $_[0]->wait_gone });
+    my $rude = backend(on_connection => sub { $_[0]->send("HTTP/1.1 400 Bad Request\r\n\r\n"); $_[0]->wait_gone });
     my ($deaf, @kept) = deaf();
     my $refused = RP::Place->refusing_port;
     my $ok_body = '"body=\"status\": *\"ok\""';
@@ -179,7 +199,7 @@ one_mpm {
         strange => ['/h', $tls->url . ' ca=' . $stranger->cert, qr{TLS handshake failed: certificate not accepted}],
         strange_tcp => ['tcp', $tls->url . ' ca=' . $stranger->cert, qr{TLS handshake failed: certificate not}],
         silent_tls => ['tcp', 'https://127.0.0.1:' . $silent->port . " $ca", qr{no TLS handshake within 250ms}],
-        no_tls => ['/h', 'https://127.0.0.1:' . $plain->port . " $ca", qr{TLS handshake failed: .*SSL}],
+        no_tls => ['/h', 'https://127.0.0.1:' . $rude->port . " $ca", qr{TLS handshake failed: .*SSL}],
         unix_gone => ['/h', "unix:$socket.not", qr{cannot connect: No such file}],
         backtracking => ['/h "body=(x+x+)+y"', backend(sub { $_[0]->respond($_[1], 200, [], 'x' x 60_000) }),
             qr{does not match}],

@@ -15,105 +15,108 @@
 #include <ap_mpm.h>
 #include <apr_strings.h>
 #include <http_log.h>
-#include <mod_watchdog.h>
 #include <scoreboard.h>
 
 #include "balance/balance.h"
 #include "balance/check.h"
+#include "balance/check_state.h"
 #include "balance/probe.h"
 #include "lane/lane.h"
 #include "log.h"
 
 APLOG_USE_MODULE(rproxy);
 
-#define WATCHDOG "_rproxy_checks_"
 /* The members' first checks are spread over this time, or their interval. */
 #define SPREAD apr_time_from_sec(1)
 /* Without anything to do, and while names are looked up, the loop turns this often, in milliseconds. */
 #define TURN 500
 #define TURN_RESOLVING 20
-/* Any bits will do, but not none at all. */
-#define SEED 0x9e3779b97f4a7c15u
 
 /** A member, and the check of it that is under way. */
 typedef struct watch_t {
-    const rp_pool_conf_t *pool;
+    const rp_check_conf_t *conf;
     rp_member_t *member;
-    apr_time_t next;   /* when to begin the next check */
-    rp_probe_t *probe; /* NULL: none is under way */
-    int at;            /* of the descriptors: the probe's */
+    apr_uint32_t generation; /* of the slot: which member that is */
+    apr_time_t next;         /* when to begin the next check */
+    rp_probe_t *probe;       /* NULL: none is under way */
+    int at;                  /* of the descriptors: the probe's */
 } watch_t;
 
 typedef struct checks_t {
     server_rec *s;
-    watch_t *watches;
-    struct pollfd *fds; /* of the probes, and one more */
+    watch_t *watches;   /* one for each slot of the pools that want it */
     int nwatches;
-    apr_uint64_t random;
+    struct pollfd *fds; /* of the probes, and one more */
 } checks_t;
 
-/* Of this process. Both mod_watchdog's thread and the one that ends the child may say that it is over. */
+/* Of this process. mod_watchdog's thread and the one that ends the child may both say that it is over. */
 static struct {
     pthread_mutex_t lock;
     int running;
+    int over; /* it does not begin again */
     pthread_t thread;
     int wake; /* written to when the thread shall end */
 } here = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static apr_uint64_t next_random(checks_t *checks)
-{
-    /* G. Marsaglia, "Xorshift RNGs" (2003) */
-    checks->random ^= checks->random << 13;
-    checks->random ^= checks->random >> 7;
-    checks->random ^= checks->random << 17;
-    return checks->random;
-}
-
 /* ------------------------------------------------------------------ verdicts */
 
-static void store(rp_check_slot_t *slot, const rp_check_state_t *state, const char *cause)
+static void tell(checks_t *checks, const watch_t *w, const char *cause)
 {
+    const char *pool = w->member->pool->conf->name, *url = w->member->info->url;
+
     if (cause) {
-        /* The last byte stays 0, so that whoever reads meanwhile finds an end. */
-        strncpy(slot->cause, cause, sizeof(slot->cause) - 1);
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, checks->s, RPLOGNO(0321) "pool %s, member %s is down by its checks, of which "
+                     "%d in a row have failed: %s", pool, url, w->conf->fall, cause);
     }
-    __atomic_store_n(&slot->streak, state->streak, __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->checked_at, rp_now(), __ATOMIC_RELAXED);
-    __atomic_store_n(&slot->state, state->state, __ATOMIC_RELEASE);
+    else {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, checks->s, RPLOGNO(0322) "pool %s, member %s is up again by its checks, of "
+                     "which %d in a row were good: %s", pool, url, w->conf->rise, w->conf->what);
+    }
 }
 
 static void judge(checks_t *checks, const watch_t *w, const char *cause)
 {
-    const rp_check_conf_t *conf = w->pool->check;
-    rp_check_slot_t *slot = &w->member->shared->check;
-    rp_check_state_t state = { (rp_check_e)slot->state, slot->streak };
-    int changed = rp_check_judge(&state, !cause, (unsigned)conf->rise, (unsigned)conf->fall);
+    rp_slot_t *slot = w->member->slot;
+    rp_check_state_t s = { (rp_check_e)rp_get(slot->check), rp_get(slot->check_streak) };
+    int changed = rp_check_judge(&s, !cause, (unsigned)w->conf->rise, (unsigned)w->conf->fall);
 
-    store(slot, &state, cause);
-    if (changed && cause) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, checks->s, RPLOGNO(0321) "pool %s, member %s is down by its checks (%d of "
-                     "%d failed): %s", w->pool->name, w->member->peer.conf->url, conf->fall, conf->fall, cause);
+    if (cause) {
+        /* The last byte stays 0: whoever reads it meanwhile finds an end. */
+        strncpy(slot->check_cause, cause, sizeof(slot->check_cause) - 1);
     }
-    else if (changed) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, checks->s, RPLOGNO(0322) "pool %s, member %s is up again by its checks: %s "
-                     "went well %d times", w->pool->name, w->member->peer.conf->url, conf->what, conf->rise);
+    rp_put(slot->check_streak, s.streak);
+    rp_put(slot->checked, rp_now());
+    if (s.state != (rp_check_e)rp_get(slot->check)) {
+        rp_state_check(&w->member->pool->state, w->member->index, s.state, rp_now());
+    }
+    if (changed) {
+        tell(checks, w, cause);
     }
 }
 
+static void drop_probe(watch_t *w)
+{
+    if (w->probe) {
+        rp_probe_free(w->probe);
+        w->probe = NULL;
+    }
+}
+
+/* Who is somebody else by now is not judged by it. */
 static void end_check(checks_t *checks, watch_t *w, rp_probe_e outcome)
 {
-    judge(checks, w, outcome == RP_PROBE_GOOD ? NULL : rp_probe_cause(w->probe));
-    rp_probe_free(w->probe);
-    w->probe = NULL;
+    if (rp_get(w->member->slot->generation) == w->generation) {
+        judge(checks, w, outcome == RP_PROBE_GOOD ? NULL : rp_probe_cause(w->probe));
+    }
+    drop_probe(w);
 }
 
 static void begin_check(checks_t *checks, watch_t *w, apr_time_t now)
 {
-    const rp_check_conf_t *conf = w->pool->check;
     rp_probe_e e;
 
-    w->next = now + rp_check_wait(conf->interval, conf->jitter, next_random(checks));
-    w->probe = rp_probe_new(conf, &w->member->peer, now);
+    w->next = now + rp_check_wait(w->conf->interval, w->conf->jitter, rp_random());
+    w->probe = rp_probe_new(w->conf, &w->member->peer, now);
     if (w->probe) {
         e = rp_probe_step(w->probe, now);
         if (e != RP_PROBE_RUNNING) {
@@ -133,13 +136,36 @@ static int is_current(void)
            || generation == ap_get_scoreboard_global()->running_generation;
 }
 
+/* Members come and go; nobody asks after disabled ones. */
+static int is_there(watch_t *w, apr_time_t now)
+{
+    const rp_slot_t *slot = w->member->slot;
+    apr_uint32_t generation = rp_get(slot->generation);
+
+    if (!rp_slot_holds(slot) || rp_get(slot->admin) == RP_ADMIN_DISABLED || w->member->generation != generation) {
+        drop_probe(w);
+        return 0;
+    }
+    if (w->generation != generation) {
+        drop_probe(w);
+        w->generation = generation;
+        w->next = w->next > now ? w->next : now;
+    }
+    return 1;
+}
+
 static void begin_due(checks_t *checks, apr_time_t now)
 {
     int i;
 
     for (i = 0; i < checks->nwatches; i++) {
-        if (!checks->watches[i].probe && checks->watches[i].next <= now) {
-            begin_check(checks, &checks->watches[i], now);
+        watch_t *w = &checks->watches[i];
+
+        if (!is_there(w, now)) {
+            w->next = now + apr_time_from_msec(TURN);
+        }
+        else if (!w->probe && w->next <= now) {
+            begin_check(checks, w, now);
         }
     }
 }
@@ -211,9 +237,7 @@ static void free_checks(checks_t *checks)
     int i;
 
     for (i = 0; i < checks->nwatches; i++) {
-        if (checks->watches[i].probe) {
-            rp_probe_free(checks->watches[i].probe);
-        }
+        drop_probe(&checks->watches[i]);
     }
     free(checks->watches);
     free(checks->fds);
@@ -248,47 +272,45 @@ static void *run(void *data)
 
 /* ------------------------------------------------------------------ its life */
 
-static void count_members(rp_pool_conf_t *conf, server_rec *s, void *data)
+static void count_slots(rp_pool_conf_t *conf, server_rec *s, void *data)
 {
     (void)s;
-    *(int *)data += conf->check ? conf->pool->nmembers : 0;
+    *(unsigned *)data += conf->check ? conf->pool->state.nslots : 0;
 }
 
-static void watch_members(rp_pool_conf_t *conf, server_rec *s, void *data)
+static void watch_slots(rp_pool_conf_t *conf, server_rec *s, void *data)
 {
     checks_t *checks = data;
+    unsigned i, n = (unsigned)conf->members->nelts;
     apr_interval_time_t spread;
-    int i;
 
     (void)s;
     if (!conf->check) {
         return;
     }
     spread = conf->check->interval < SPREAD ? conf->check->interval : SPREAD;
-    for (i = 0; i < conf->pool->nmembers; i++) {
-        checks->watches[checks->nwatches++] = (watch_t){ .pool = conf, .member = &conf->pool->members[i],
-                                                         .next = rp_now() + spread * i / conf->pool->nmembers };
+    for (i = 0; i < conf->pool->state.nslots; i++) {
+        checks->watches[checks->nwatches++] = (watch_t){
+            .conf = conf->check, .member = &conf->pool->members[i], .next = rp_now() + (i < n ? spread * i / n : 0)
+        };
     }
 }
 
-static checks_t *new_checks(server_rec *s, apr_pool_t *p)
+static checks_t *new_checks(server_rec *s, apr_pool_t *p, unsigned n)
 {
     checks_t *checks = calloc(1, sizeof(*checks));
-    int n = 0;
 
     if (!checks) {
         return NULL;
     }
-    rp_each_pool(p, s, count_members, &n);
     checks->s = s;
-    checks->random = SEED ^ (apr_uint64_t)rp_now() ^ ((apr_uint64_t)getpid() << 40);
-    checks->watches = calloc((apr_size_t)n, sizeof(*checks->watches));
+    checks->watches = calloc(n, sizeof(*checks->watches));
     checks->fds = calloc((apr_size_t)n + 1, sizeof(*checks->fds));
     if (!checks->watches || !checks->fds) {
         free_checks(checks);
         return NULL;
     }
-    rp_each_pool(p, s, watch_members, checks);
+    rp_each_pool(p, s, watch_slots, checks);
     return checks;
 }
 
@@ -305,75 +327,52 @@ static int start_thread(checks_t *checks)
     return rc == 0;
 }
 
-static int start(server_rec *s, apr_pool_t *p)
+static int start(server_rec *s, apr_pool_t *p, unsigned n)
 {
-    checks_t *checks = new_checks(s, p);
+    checks_t *checks = new_checks(s, p, n);
 
-    here.wake = checks ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
-    if (here.wake < 0) {
-        if (checks) {
-            free_checks(checks);
-        }
+    if (!checks) {
         return 0;
     }
-    if (!start_thread(checks)) {
+    here.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (here.wake >= 0 && start_thread(checks)) {
+        return 1;
+    }
+    if (here.wake >= 0) {
         close(here.wake);
-        free_checks(checks);
-        return 0;
     }
-    return 1;
+    free_checks(checks);
+    return 0;
 }
 
-static void stop(void)
+void rp_checks_start(server_rec *main_server, apr_pool_t *p)
 {
-    apr_uint64_t one = 1;
+    unsigned n = 0;
 
-    while (write(here.wake, &one, sizeof(one)) < 0 && errno == EINTR) {
-    }
-    pthread_join(here.thread, NULL);
-    close(here.wake);
-}
-
-/* In one child of the host. */
-static apr_status_t watch(int state, void *data, apr_pool_t *p)
-{
     pthread_mutex_lock(&here.lock);
-    if (state == AP_WATCHDOG_STATE_STOPPING) {
-        if (here.running) {
-            stop();
-        }
-        here.running = 0;
-    }
-    else if (!here.running) {
-        here.running = start(data, p);
-        if (!here.running) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, (server_rec *)data, RPLOGNO(0323) "cannot start the thread that checks "
+    if (!here.running && !here.over) {
+        rp_each_pool(p, main_server, count_slots, &n);
+        here.running = n && start(main_server, p, n);
+        if (n && !here.running) {
+            ap_log_error(APLOG_MARK, APLOG_CRIT, errno, main_server, RPLOGNO(0323) "cannot start the thread that checks "
                          "members; trying again");
         }
     }
     pthread_mutex_unlock(&here.lock);
-    return APR_SUCCESS;
 }
 
-static void look_for_checks(rp_pool_conf_t *conf, server_rec *s, void *data)
+void rp_checks_stop(void)
 {
-    (void)s;
-    *(int *)data |= conf->check != NULL;
-}
+    apr_uint64_t one = 1;
 
-int rp_checks_init(apr_pool_t *pconf, server_rec *main_server)
-{
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
-    ap_watchdog_t *watchdog;
-    int wanted = 0;
-
-    rp_each_pool(pconf, main_server, look_for_checks, &wanted);
-    if (wanted && (!get || !add || get(&watchdog, WATCHDOG, 0, 1, pconf) != APR_SUCCESS
-                   || add(watchdog, AP_WD_TM_INTERVAL, main_server, watch) != APR_SUCCESS)) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server, RPLOGNO(0320) "RProxyCheck needs mod_watchdog: write LoadModule "
-                     "watchdog_module modules/mod_watchdog.so");
-        return HTTP_INTERNAL_SERVER_ERROR;
+    pthread_mutex_lock(&here.lock);
+    here.over = 1;
+    if (here.running) {
+        while (write(here.wake, &one, sizeof(one)) < 0 && errno == EINTR) {
+        }
+        pthread_join(here.thread, NULL);
+        close(here.wake);
+        here.running = 0;
     }
-    return OK;
+    pthread_mutex_unlock(&here.lock);
 }

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * Active health checks: which members do not get requests because they do not answer well when asked.
+ * Active health checks: members that do not answer well when asked get no requests.
  *
  * They run in one process of the host, on one thread with an event loop of its own, so that nobody waits for anybody:
  * not a check for another one, not httpd for any of them when it stops.
@@ -11,20 +11,13 @@
 
 #include <httpd.h>
 
-#include "balance/check_state.h"
-
-/** A member's part in shared memory. Written by the one process that checks, read by all, with atomics. */
-typedef struct rp_check_slot_t {
-    apr_uint32_t state;     /* rp_check_e */
-    apr_uint32_t streak;
-    apr_int64_t checked_at; /* rp_now() at the end of the last check; 0: never */
-    char cause[96];         /* why the last failed check failed; always ends with a 0 byte, may be torn */
-} rp_check_slot_t;
-
 /**
- * Have the members of the pools that want it checked. In the parent process, at start, when the pools are made.
- * @return OK, or an HTTP error after logging why it cannot be
+ * Begin to check the members of the pools that want it, unless that is so already.
+ * @param p  for what that takes meanwhile
  */
-int rp_checks_init(apr_pool_t *pconf, server_rec *main_server);
+void rp_checks_start(server_rec *main_server, apr_pool_t *p);
+
+/** End it, without waiting for checks that are under way. From any thread. */
+void rp_checks_stop(void);
 
 #endif

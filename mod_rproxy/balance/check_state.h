@@ -4,15 +4,7 @@
 #ifndef RP_CHECK_STATE_H
 #define RP_CHECK_STATE_H
 
-#include <apr.h>
-#include <apr_time.h>
-
-/** What the active checks of a member have found. */
-typedef enum rp_check_e {
-    RP_CHECK_NONE, /* nothing yet: it counts as up */
-    RP_CHECK_UP,
-    RP_CHECK_DOWN  /* it gets no new requests */
-} rp_check_e;
+#include "balance/state.h"
 
 typedef struct rp_check_state_t {
     rp_check_e state;

@@ -174,6 +174,23 @@ rp_news_e rp_state_report(rp_state_t *state, unsigned i, rp_outcome_e outcome, i
     return why != RP_OUT_NOT && take_out(state, slot, why, 0, now) ? RP_NEWS_OUT : RP_NEWS_NONE;
 }
 
+void rp_state_check(rp_state_t *state, unsigned i, rp_check_e found, apr_time_t now)
+{
+    rp_slot_t *slot = &state->slots[i];
+    apr_uint32_t before = rp_get(slot->check), out = rp_get(slot->out);
+
+    rp_put(slot->check, found);
+    if (found == RP_CHECK_DOWN) {
+        rp_put(slot->back_since, 0);
+        rp_put(slot->changed, now);
+    }
+    else if (before == RP_CHECK_DOWN && (!rp_get(slot->out_until) || out == RP_OUT_CONNECT || out == RP_OUT_FAILURES)) {
+        take_back(state, slot, now);
+        return;
+    }
+    rp_state_count(state);
+}
+
 /* Of the members that had enough requests. */
 typedef struct rates_t {
     unsigned members;

@@ -8,6 +8,7 @@
 #include <mod_watchdog.h>
 
 #include "balance/balance.h"
+#include "balance/check.h"
 #include "lane/lane.h"
 #include "log.h"
 
@@ -42,6 +43,11 @@ static void keep(rp_pool_conf_t *conf, server_rec *s, void *data)
 
 static apr_status_t watch(int state, void *data, apr_pool_t *p)
 {
+    if (state == AP_WATCHDOG_STATE_STOPPING) {
+        rp_checks_stop();
+        return APR_SUCCESS;
+    }
+    rp_checks_start(data, p);
     if (state == AP_WATCHDOG_STATE_RUNNING) {
         rp_each_pool(p, data, keep, NULL);
     }

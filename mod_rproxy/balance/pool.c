@@ -152,6 +152,18 @@ static void inherit_pool(rp_pool_t *pool, rp_slot_info_t *infos, const rp_arena_
     }
 }
 
+/* Nobody would ever say that they are up again. */
+static void forget_checks(rp_pool_t *pool)
+{
+    unsigned i;
+
+    for (i = 0; i < pool->state.nslots; i++) {
+        pool->state.slots[i].check = RP_CHECK_NONE;
+        pool->state.slots[i].check_streak = 0;
+        pool->state.slots[i].checked = 0;
+    }
+}
+
 static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
 {
     init_t *init = data;
@@ -181,6 +193,9 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
         }
     }
     inherit_pool(pool, infos, init->previous);
+    if (!conf->check) {
+        forget_checks(pool);
+    }
     if (rp_state_lock_init(&pool->state) != 0) {
         init->errors++;
     }

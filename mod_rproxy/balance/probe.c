@@ -31,13 +31,14 @@ typedef enum phase_e {
 
 struct rp_probe_t {
     const rp_check_conf_t *conf;
-    const rp_peer_t *peer;
+    rp_peer_t *peer;
     phase_e phase;
     rp_transport_t t;
     rp_lookup_t *lookup;         /* of a name that was not known at start */
     rp_address_t *addresses;     /* the peer's or the lookup's */
     int naddresses;
-    int tried;
+    int tried;                   /* of the addresses */
+    int reconnected;
     apr_time_t deadline;
     apr_time_t address_deadline; /* each address has its share */
     char cause[MAX_CAUSE];
@@ -85,7 +86,7 @@ static rp_probe_e too_late(rp_probe_t *p, const char *what)
         : failed(p, "%s within %" APR_INT64_T_FMT "s", what, (apr_int64_t)apr_time_sec(timeout));
 }
 
-rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, const rp_peer_t *peer, apr_time_t now)
+rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, apr_time_t now)
 {
     rp_probe_t *p = malloc(sizeof(*p));
 
@@ -134,9 +135,8 @@ const char *rp_probe_cause(const rp_probe_t *p)
 
 static rp_probe_e begin_tls(rp_probe_t *p)
 {
-    const rp_member_conf_t *member = p->peer->conf;
     rp_tls_failure_e kind;
-    apr_status_t rv = rp_transport_tls_start(&p->t, p->peer->tls, member->host, member->verify, &kind);
+    apr_status_t rv = rp_transport_tls_start(&p->t, p->peer->tls, &kind);
 
     p->phase = PHASE_TLS;
     return rv == APR_SUCCESS ? RP_PROBE_RUNNING : failed_with(p, "no TLS", rv);
@@ -168,6 +168,11 @@ static rp_probe_e begin_request(rp_probe_t *p)
 
 static rp_probe_e connected(rp_probe_t *p)
 {
+    apr_status_t rv = p->peer->conf->proxy_protocol ? rp_transport_announce(&p->t, NULL) : APR_SUCCESS;
+
+    if (rv != APR_SUCCESS) {
+        return failed_with(p, "cannot send the PROXY header", rv);
+    }
     return p->peer->tls ? begin_tls(p) : begin_request(p);
 }
 
@@ -234,7 +239,17 @@ static rp_probe_e finish_connect(rp_probe_t *p, apr_time_t now)
     return next_address(p, now);
 }
 
-static rp_probe_e shake_hands(rp_probe_t *p, int *blocked)
+/* It may be the session of an earlier handshake that this one failed at; none is offered now. */
+static rp_probe_e reconnect(rp_probe_t *p, apr_time_t now)
+{
+    rp_transport_close(&p->t);
+    rp_transport_init(&p->t);
+    p->reconnected = 1;
+    p->tried--;
+    return next_address(p, now);
+}
+
+static rp_probe_e shake_hands(rp_probe_t *p, apr_time_t now, int *blocked)
 {
     rp_tls_failure_e kind;
     apr_status_t rv = rp_transport_tls_step(&p->t, &kind);
@@ -243,7 +258,18 @@ static rp_probe_e shake_hands(rp_probe_t *p, int *blocked)
     if (*blocked) {
         return RP_PROBE_RUNNING;
     }
-    return rv == APR_SUCCESS ? begin_request(p) : failed_with(p, "TLS handshake failed", rv);
+    if (rv == APR_SUCCESS) {
+        rp_peer_shook_hands(p->peer, &p->t);
+        return begin_request(p);
+    }
+    failed_with(p, "TLS handshake failed", rv);
+    if (p->t.resuming && !p->reconnected && (kind == RP_TLS_ALERT || kind == RP_TLS_PROTOCOL)) {
+        rp_probe_e e = reconnect(p, now);
+
+        *blocked = p->phase == PHASE_CONNECT;
+        return e;
+    }
+    return RP_PROBE_BAD;
 }
 
 /* ------------------------------------------------------------------ request and response */
@@ -414,7 +440,7 @@ rp_probe_e rp_probe_step(rp_probe_t *p, apr_time_t now)
             blocked = p->phase == PHASE_CONNECT;
             break;
         case PHASE_TLS:
-            e = shake_hands(p, &blocked);
+            e = shake_hands(p, now, &blocked);
             break;
         case PHASE_SEND:
             e = send_request(p, &blocked);

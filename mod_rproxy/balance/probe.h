@@ -22,10 +22,10 @@ typedef enum rp_probe_e {
 
 /**
  * Begin a check; go on with rp_probe_step() whatever is ready.
- * @param conf, peer  outlive the probe; of the peer only its configuration, addresses and TLS context are used
+ * @param conf, peer  outlive the probe; none of the peer's connections is used
  * @return NULL when there is no memory
  */
-rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, const rp_peer_t *peer, apr_time_t now);
+rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, apr_time_t now);
 
 /** Do what can be done without waiting. */
 rp_probe_e rp_probe_step(rp_probe_t *probe, apr_time_t now);

@@ -54,7 +54,7 @@ typedef enum rp_out_e {
 
 /** What the active checks say. */
 typedef enum rp_check_e {
-    RP_CHECK_NONE,
+    RP_CHECK_NONE, /* nothing yet: it counts as up */
     RP_CHECK_UP,
     RP_CHECK_DOWN
 } rp_check_e;
@@ -71,6 +71,8 @@ typedef enum rp_outcome_e {
 
 /** As a failure's latency counts at least this: failing fast is not being fast. Microseconds. */
 #define RP_FAILURE_LATENCY APR_USEC_PER_SEC
+
+#define RP_CHECK_CAUSE 128
 
 /** A member. In lines of 64 bytes: what picks read, what each request writes, what is looked at rarely. */
 typedef struct rp_slot_t {
@@ -102,6 +104,9 @@ typedef struct rp_slot_t {
     apr_int64_t changed;     /* when it was last taken out or back */
     apr_uint32_t last_ok;    /* of the last whole interval */
     apr_uint32_t last_bad;
+    apr_uint32_t check_streak;  /* checks in a row that have said otherwise than check; of those who check */
+    apr_int64_t checked;        /* rp_now() at the end of the last one; 0: never */
+    char check_cause[RP_CHECK_CAUSE]; /* why the last that failed did; its last byte is always 0, it may be torn */
 } rp_slot_t;
 
 /** Members of one priority. */
@@ -223,6 +228,12 @@ typedef enum rp_news_e {
  */
 rp_news_e rp_state_report(rp_state_t *state, unsigned i, rp_outcome_e outcome, int trial, apr_interval_time_t latency,
                          apr_time_t now);
+
+/**
+ * The member's checks have found something else than before.  One that comes back starts slowly, and whatever was in the
+ * way of connections is gone.
+ */
+void rp_state_check(rp_state_t *state, unsigned i, rp_check_e found, apr_time_t now);
 
 /**
  * To be called about once a second by one process: ends intervals, takes outliers out, counts.

@@ -5,6 +5,7 @@
 #include <http_core.h>
 #include <http_log.h>
 #include <apr_strings.h>
+#include <mod_watchdog.h>
 
 #include "config/directives.h"
 #include "log.h"
@@ -28,6 +29,11 @@ static int check_pools(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
         if (pool->members->nelts == 0) {
             complain(s, &pool->where, apr_psprintf(p, "<RProxyPool %s> has no members: write at least one RProxyMember "
                                                    "http://HOST[:PORT] in it", pool->name));
+            errors++;
+        }
+        if (pool->check && !APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance)) {
+            complain(s, &pool->where, apr_psprintf(p, "RProxyCheck in <RProxyPool %s> needs mod_watchdog: write LoadModule "
+                                                   "watchdog_module modules/mod_watchdog.so", pool->name));
             errors++;
         }
     }
