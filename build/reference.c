@@ -48,6 +48,11 @@ static const rp_option_t eject_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t queue_options[] = {
+#include "config/queue_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t timeout_options[] = {
 #include "config/timeout_options.def"
     RP_OPTIONS_END
@@ -85,6 +90,7 @@ static const struct {
     { "RProxyMember", member_options },
     { "RProxyEject", eject_options },
     { "RProxyCheck", check_options },
+    { "RProxyQueue", queue_options },
     { "RProxyTimeout", timeout_options },
     { "RProxyRetry", retry_options },
     { "RProxyRetryBudget", budget_options },

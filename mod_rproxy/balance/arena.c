@@ -12,7 +12,7 @@
 #define KEY "mod_rproxy:arena"
 
 /* Changes with everything that a module of another version would read otherwise. */
-#define LAYOUT (1 + 1000 * sizeof(rp_slot_t) + sizeof(rp_slot_info_t) + sizeof(rp_pool_shared_t))
+#define LAYOUT (1 + 1000 * sizeof(rp_slot_t) + sizeof(rp_slot_info_t) + sizeof(rp_pool_shared_t) + 7 * sizeof(rp_region_t))
 
 struct rp_arena_t {
     apr_pool_t *p;      /* these two come first in every version */
@@ -27,7 +27,8 @@ struct rp_arena_t {
 
 static apr_size_t region_size(const rp_region_want_t *want)
 {
-    return ALIGN(want->nslots * sizeof(rp_slot_info_t)) + rp_state_size(want->nslots, want->nlevels, want->hashing);
+    return ALIGN(want->nslots * sizeof(rp_slot_info_t)) + rp_state_size(want->nslots, want->nlevels, want->hashing)
+         + ALIGN(rp_queue_size(want->queue_length));
 }
 
 static void lay_out(rp_arena_t *arena, const rp_region_want_t *want)
@@ -46,6 +47,7 @@ static void lay_out(rp_arena_t *arena, const rp_region_want_t *want)
         region->first_slot = slots;
         region->infos = at;
         region->state = at + ALIGN(want[i].nslots * sizeof(rp_slot_info_t));
+        region->queue = region->state + rp_state_size(want[i].nslots, want[i].nlevels, want[i].hashing);
         at += region_size(&want[i]);
         slots += want[i].nslots;
     }
@@ -122,9 +124,19 @@ void *rp_arena_state(const rp_arena_t *arena, const rp_region_t *region)
     return arena->base + region->state;
 }
 
-static rp_row_t *row(const rp_arena_t *arena, unsigned i)
+rp_queue_t *rp_arena_queue(const rp_arena_t *arena, const rp_region_t *region)
 {
-    return (rp_row_t *)(arena->base + arena->rows + i * arena->row_size);
+    return (rp_queue_t *)(arena->base + region->queue);
+}
+
+rp_row_t *rp_arena_row(const rp_arena_t *arena, unsigned number)
+{
+    return (rp_row_t *)(arena->base + arena->rows + number * arena->row_size);
+}
+
+unsigned rp_arena_row_number(const rp_arena_t *arena, const rp_row_t *row)
+{
+    return (unsigned)((apr_size_t)((const char *)row - arena->base - arena->rows) / arena->row_size);
 }
 
 rp_row_t *rp_arena_claim_row(rp_arena_t *arena, apr_int64_t pid)
@@ -134,8 +146,8 @@ rp_row_t *rp_arena_claim_row(rp_arena_t *arena, apr_int64_t pid)
     for (i = 0; i < arena->nrows; i++) {
         apr_int64_t none = 0;
 
-        if (__atomic_compare_exchange_n(&row(arena, i)->pid, &none, pid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-            return row(arena, i);
+        if (__atomic_compare_exchange_n(&rp_arena_row(arena, i)->pid, &none, pid, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            return rp_arena_row(arena, i);
         }
     }
     return NULL;
@@ -146,8 +158,8 @@ rp_row_t *rp_arena_row_of(rp_arena_t *arena, apr_int64_t pid)
     unsigned i;
 
     for (i = 0; i < arena->nrows; i++) {
-        if (__atomic_load_n(&row(arena, i)->pid, __ATOMIC_ACQUIRE) == pid) {
-            return row(arena, i);
+        if (__atomic_load_n(&rp_arena_row(arena, i)->pid, __ATOMIC_ACQUIRE) == pid) {
+            return rp_arena_row(arena, i);
         }
     }
     return NULL;

@@ -11,6 +11,7 @@
 
 #include <httpd.h>
 
+#include "balance/queue.h"
 #include "balance/state.h"
 
 #define RP_POOL_NAME_MAX 64
@@ -32,11 +33,13 @@ typedef struct rp_region_t {
     apr_uint32_t first_slot; /* of all pools' slots counted through */
     apr_size_t infos;        /* offsets in the arena */
     apr_size_t state;
+    apr_size_t queue;
 } rp_region_t;
 
 /** A child's exchanges under way, so that those of one that died can be taken back. */
 typedef struct rp_row_t {
     apr_int64_t pid;         /* 0: free */
+    apr_uint32_t bell;       /* grows when a request of it that waits has news */
     apr_uint32_t inflight[]; /* by slots of all pools counted through */
 } rp_row_t;
 
@@ -48,6 +51,7 @@ typedef struct rp_region_want_t {
     unsigned nslots;
     unsigned nlevels;
     int hashing;
+    unsigned queue_length;
 } rp_region_want_t;
 
 /**
@@ -65,9 +69,14 @@ void rp_arena_release(rp_arena_t *arena);
 rp_region_t *rp_arena_region(const rp_arena_t *arena, const char *name);
 rp_slot_info_t *rp_arena_infos(const rp_arena_t *arena, const rp_region_t *region);
 void *rp_arena_state(const rp_arena_t *arena, const rp_region_t *region);
+rp_queue_t *rp_arena_queue(const rp_arena_t *arena, const rp_region_t *region);
 
 /** In a child: its row; NULL when there are more children than anybody said. */
 rp_row_t *rp_arena_claim_row(rp_arena_t *arena, apr_int64_t pid);
+
+/** Rows have numbers. */
+rp_row_t *rp_arena_row(const rp_arena_t *arena, unsigned number);
+unsigned rp_arena_row_number(const rp_arena_t *arena, const rp_row_t *row);
 
 /** The row of a child that is gone, to be cleared by whoever asks; or NULL. */
 rp_row_t *rp_arena_row_of(rp_arena_t *arena, apr_int64_t pid);

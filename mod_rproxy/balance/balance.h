@@ -28,13 +28,23 @@ typedef struct rp_member_t {
 typedef struct rp_pool_t {
     const rp_pool_conf_t *conf;
     rp_state_t state;
+    rp_queue_t *queue;    /* of those that wait for a member that is not busy; shared */
     rp_method_fn method;
     rp_member_t *members; /* state.nslots */
     unsigned first_slot;  /* of all pools' slots counted through */
 } rp_pool_t;
 
+/** What became of a choice. */
+typedef enum rp_chosen_e {
+    RP_CHOSEN_NOBODY,
+    RP_CHOSEN,
+    RP_CHOSEN_REFUSED, /* all were busy for too long: rp_pool_refused() is due, unless there is another answer */
+    RP_CHOSEN_GONE     /* the client did not wait */
+} rp_chosen_e;
+
 /** A member that a request was given. */
 typedef struct rp_choice_t {
+    rp_chosen_e how;
     rp_member_t *member;
     int trial;        /* the request finds out whether it is back */
     int reported;
@@ -57,9 +67,10 @@ void rp_balance_child_gone(server_rec *main_server, apr_int64_t pid);
 int rp_is_safe_method(const request_rec *r);
 
 /**
- * Choose the member for a request's next try, and count it as in use.
+ * Choose the member for a request's next try, and count it as in use. Waits while members are busy (RProxyQueue).
  * @param tried  a byte per slot, nonzero for those to pass over
- * @return 1, then rp_choice_leave() is due unless a connection carries it (rp_choice_carry); 0 when there is nobody
+ * @return 1, then rp_choice_leave() is due unless a connection carries it (rp_choice_carry); 0 when there is nobody, for
+ *         the reason in choice->how
  */
 int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice);
 
@@ -67,12 +78,20 @@ int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried
 int rp_member_enter(rp_member_t *member);
 void rp_member_leave(rp_member_t *member);
 
-/** The request's connection ends the member's use when it is parked or closed. */
+/** The request's connection ends the member's use when it is parked or closed; */
 void rp_choice_carry(const rp_choice_t *choice, rp_conn_t *conn);
+/** or, after this, not any more. */
+void rp_choice_keep(const rp_choice_t *choice, rp_conn_t *conn);
 void rp_choice_leave(const rp_choice_t *choice);
 
 /** Tell how the try ended: the member may be left out for it, or be back. Logs what changes; only the first report counts. */
 void rp_choice_report(const rp_request_t *rq, rp_choice_t *choice, rp_outcome_e outcome);
+
+/** Nobody was chosen since all are busy: tell so in the log, in notes and fields, with a Retry-After. @return the status */
+int rp_pool_refused(rp_request_t *rq, const rp_pool_t *pool);
+
+/** Members may have places that they had not: one came back, was enabled, or its max= grew. Those who wait get them. */
+void rp_pool_wake(rp_pool_t *pool);
 
 /** Seconds (at least 1) until the first member that is out may be tried again. */
 int rp_pool_retry_after(const rp_pool_t *pool, apr_time_t now);

@@ -9,6 +9,7 @@
 #include <apr_time.h>
 
 #include "balance/balance.h"
+#include "balance/queue_wait.h"
 #include "balance/table.h"
 #include "lane/lane.h"
 #include "log.h"
@@ -36,14 +37,13 @@ int rp_is_safe_method(const request_rec *r)
            || !strcmp(r->method, "QUERY");
 }
 
-static int choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_pick_t *pick)
+static void set_out(const rp_request_t *rq, const unsigned char *tried, rp_pick_t *pick)
 {
     pick->now = rp_now();
     pick->random = rp_random();
     pick->tried = tried;
     /* A request that could go to nobody else must not be the one to find out. */
     pick->may_try = rp_is_safe_method(rq->r);
-    return rp_state_pick(&pool->state, pool->method, pick);
 }
 
 int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice)
@@ -51,27 +51,42 @@ int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried
     rp_pick_t pick = { 0 };
     int races;
 
-    for (races = 0; races < MAX_RACES; races++) {
-        int i = choose(rq, pool, tried, &pick);
+    choice->how = RP_CHOSEN_NOBODY;
+    set_out(rq, tried, &pick);
+    /* Nobody overtakes those who wait. */
+    for (races = 0; races < MAX_RACES && !rp_get(pool->queue->waiting); races++) {
+        int i = rp_state_pick(&pool->state, pool->method, &pick);
 
-        if (i < 0) {
+        if (i < 0 && !pick.full) {
             return 0;
         }
+        if (i < 0) {
+            break;
+        }
         if (rp_member_enter(&pool->members[i])) {
+            choice->how = RP_CHOSEN;
             choice->member = &pool->members[i];
             choice->trial = pick.trial;
             choice->reported = 0;
             choice->began = pick.now;
             return 1;
         }
+        pick.random = rp_random();
     }
-    return 0;
+    choice->how = rp_pool_queue(rq, pool, &pick, -1, choice);
+    return choice->how == RP_CHOSEN;
 }
 
 void rp_choice_carry(const rp_choice_t *choice, rp_conn_t *conn)
 {
     (void)choice;
     conn->in_use = 1;
+}
+
+void rp_choice_keep(const rp_choice_t *choice, rp_conn_t *conn)
+{
+    (void)choice;
+    conn->in_use = 0;
 }
 
 void rp_choice_leave(const rp_choice_t *choice)
@@ -120,6 +135,7 @@ void rp_choice_report(const rp_request_t *rq, rp_choice_t *choice, rp_outcome_e 
                       describe((rp_out_e)rp_get(member->slot->out)), apr_time_as_msec(out > 0 ? out : 0));
     }
     else if (news == RP_NEWS_BACK) {
+        rp_pool_wake(member->pool);
         ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, rq->r, RPLOGNO(0309) "pool %s, member %s is back", rq->route->pool_name,
                       member->info->url);
     }

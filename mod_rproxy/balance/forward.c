@@ -108,16 +108,26 @@ static int is_worth_reconnecting(const forward_t *f)
 static rp_exchange_e exchange(forward_t *f)
 {
     rp_request_t *rq = f->rq;
-    rp_exchange_e e = rp_exchange(rq);
+    int is_kept = rq->conn->exchanges > 0;
+    rp_exchange_e e;
 
+    if (is_kept) {
+        /* It may be dead, and the member's use is ours all the same, for another one. */
+        rp_choice_keep(&f->choice, rq->conn);
+    }
+    e = rp_exchange(rq);
     if (e == RP_EXCHANGE_STALE && is_worth_reconnecting(f)) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0306) "a kept connection to %s was closed; trying a new "
                       "one", f->choice.member->peer.conf->url);
         use_member(rq, f->choice.member);
         rp_exchange_again(rq);
-        if (rp_member_enter(f->choice.member) && connect_member(rq, &f->choice, 1)) {
-            e = rp_exchange(rq);
-        }
+        return connect_member(rq, &f->choice, 1) ? rp_exchange(rq) : e;
+    }
+    if (is_kept && rq->conn) {
+        rp_choice_carry(&f->choice, rq->conn);
+    }
+    else if (is_kept) {
+        rp_choice_leave(&f->choice);
     }
     return e;
 }
@@ -246,10 +256,18 @@ static int go_on(forward_t *f, rp_exchange_e e)
     return 1;
 }
 
-static int nobody_left(rp_request_t *rq, const rp_pool_t *pool)
+static int nobody_left(rp_request_t *rq, const rp_pool_t *pool, rp_chosen_e why)
 {
     if (rq->attempts == 0) {
         apr_table_setn(rq->r->notes, "rproxy-attempts", "0");
+    }
+    if (why == RP_CHOSEN_GONE) {
+        return rp_client_failed(rq);
+    }
+    if (why == RP_CHOSEN_REFUSED) {
+        return rp_pool_refused(rq, pool);
+    }
+    if (rq->attempts == 0) {
         rp_failure_set(rq, HTTP_SERVICE_UNAVAILABLE, "destination_unavailable", "pick",
                        "all members have failed to connect just now");
         apr_table_setn(rq->r->err_headers_out, "Retry-After",
@@ -308,7 +326,7 @@ int rp_forward(rp_request_t *rq)
 
     begin(&f, rq);
     if (!connect_next(&f)) {
-        return nobody_left(rq, f.pool);
+        return nobody_left(rq, f.pool, f.choice.how);
     }
     /* Bounded: every turn either ends or has marked one more member as tried. */
     for (;;) {

@@ -1,5 +1,7 @@
 mod_rproxy_la_SOURCES += %D%/balance.h %D%/arena.h %D%/arena.c %D%/pool.c %D%/choose.c %D%/forward.c \
 	%D%/keeper.c
+mod_rproxy_la_SOURCES += %D%/queue_wait.h %D%/queue_wait.c
+librpcore_la_SOURCES += %D%/queue.h %D%/queue.c
 librpcore_la_SOURCES += %D%/budget.h %D%/budget.c
 librpcore_la_SOURCES += %D%/swrr.h %D%/swrr.c %D%/eject.h %D%/eject.c %D%/state.h %D%/state.c %D%/latency.c \
 	%D%/pick.c %D%/table.h %D%/table.c
@@ -17,3 +19,7 @@ t_unit_test_budget_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += t/unit/test_check_state
 t_unit_test_check_state_SOURCES = t/unit/test_check_state.c
 t_unit_test_check_state_LDADD = $(UNIT_LDADD)
+
+check_PROGRAMS += t/unit/test_queue
+t_unit_test_queue_SOURCES = t/unit/test_queue.c
+t_unit_test_queue_LDADD = $(UNIT_LDADD) -lm

@@ -10,6 +10,7 @@
 #include <http_log.h>
 
 #include "balance/balance.h"
+#include "balance/queue_wait.h"
 #include "balance/table.h"
 #include "lane/lane.h"
 #include "log.h"
@@ -73,6 +74,7 @@ static void want_region(rp_pool_conf_t *conf, server_rec *s, void *data)
     want->nslots = (unsigned)(conf->members->nelts + conf->room);
     want->nlevels = levels_of(conf);
     want->hashing = 0;
+    want->queue_length = (unsigned)conf->queue.length;
 }
 
 static void leave(rp_peer_t *peer)
@@ -105,6 +107,7 @@ static void fill_slot(rp_slot_t *slot, rp_slot_info_t *info, const rp_member_con
     slot->generation = 1;
     slot->weight = slot->conf_weight = (apr_uint32_t)conf->weight;
     slot->level = (apr_uint32_t)conf->level;
+    slot->max = (apr_uint32_t)conf->max;
     slot->retry = conf->retry;
     slot->id = rp_slot_id(conf->url);
 }
@@ -196,7 +199,8 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
     if (!conf->check) {
         forget_checks(pool);
     }
-    if (rp_state_lock_init(&pool->state) != 0) {
+    pool->queue = rp_arena_queue(arena, region);
+    if (rp_state_lock_init(&pool->state) != 0 || rp_queue_init(pool->queue, (unsigned)conf->queue.length) != 0) {
         init->errors++;
     }
     rp_state_plan(&pool->state);
@@ -243,6 +247,9 @@ static void child_init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
 void rp_balance_child_init(apr_pool_t *p, server_rec *main_server)
 {
     row = rp_arena_claim_row(arena, getpid());
+    if (row) {
+        rp_queue_child_init(&row->bell, p, main_server);
+    }
     rp_each_pool(p, main_server, child_init_pool, p);
 }
 
@@ -261,6 +268,7 @@ static void take_back(rp_pool_conf_t *conf, server_rec *s, void *data)
             rp_add(pool->state.slots[i].inflight, -n);
         }
     }
+    rp_pool_forget_row(pool, rp_arena_row_number(arena, gone));
 }
 
 void rp_balance_child_gone(server_rec *main_server, apr_int64_t pid)
@@ -275,6 +283,16 @@ void rp_balance_child_gone(server_rec *main_server, apr_int64_t pid)
         apr_pool_destroy(p);
         __atomic_store_n(&gone->pid, 0, __ATOMIC_RELEASE);
     }
+}
+
+rp_row_t *rp_balance_row(unsigned number)
+{
+    return rp_arena_row(arena, number);
+}
+
+int rp_balance_own_row(void)
+{
+    return row ? (int)rp_arena_row_number(arena, row) : -1;
 }
 
 static void count_use(const rp_member_t *member, int n)
@@ -293,8 +311,16 @@ int rp_member_enter(rp_member_t *member)
     return 1;
 }
 
+void rp_member_count(const rp_member_t *member)
+{
+    count_use(member, 1);
+}
+
 void rp_member_leave(rp_member_t *member)
 {
     count_use(member, -1);
     rp_slot_leave(member->slot);
+    if (rp_get(member->slot->max)) {
+        rp_pool_wake(member->pool);
+    }
 }

@@ -247,11 +247,18 @@ int rp_slot_take(rp_state_t *state, unsigned i, rp_pick_t *pick)
 
 int rp_slot_enter(rp_slot_t *slot)
 {
-    apr_uint32_t max = rp_get(slot->max);
+    apr_uint32_t max = rp_get(slot->max), now = rp_get(slot->inflight);
 
-    if (rp_add(slot->inflight, 1) > max && max) {
-        rp_add(slot->inflight, -1);
-        return 0;
+    if (!max) {
+        rp_add(slot->inflight, 1);
+    }
+    else {
+        /* Never one too many, not for a moment: somebody might see no place where there is one. */
+        do {
+            if (now >= max) {
+                return 0;
+            }
+        } while (!__atomic_compare_exchange_n(&slot->inflight, &now, now + 1, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     }
     rp_add(slot->picked, 1);
     return 1;

@@ -16,6 +16,7 @@
 #include <ap_expr.h>
 
 #include "balance/eject.h"
+#include "balance/queue.h"
 #include "cache/store.h"
 #include "encode/encode.h"
 #include "upstream/tls.h"
@@ -44,6 +45,7 @@ typedef struct rp_member_conf_t {
     int weight;
     int level;             /* priority: 0 is asked first */
     int backup;
+    int max;               /* exchanges at a time; 0: any number */
     int keep;              /* idle connections kept per child process */
     apr_interval_time_t idle;
     apr_interval_time_t lifetime;
@@ -88,6 +90,7 @@ typedef struct rp_pool_conf_t {
     apr_array_header_t *members; /* of rp_member_conf_t * */
     int room;                    /* for members added at run time */
     rp_eject_conf_t eject;
+    rp_queue_conf_t queue;
     const rp_budget_conf_t *budget; /* NULL: ask rp_retry_budget() */
     rp_where_t where;
     rp_check_conf_t *check;      /* NULL: none */

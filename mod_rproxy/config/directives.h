@@ -21,6 +21,11 @@ const char *rp_cmd_eject(cmd_parms *cmd, void *dir, int argc, char *const argv[]
 void rp_eject_conf_init(rp_eject_conf_t *conf);
 extern const rp_option_t rp_eject_options[];
 
+/* queue_conf.c */
+const char *rp_cmd_queue(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+void rp_queue_conf_init(rp_queue_conf_t *conf);
+extern const rp_option_t rp_queue_options[];
+
 /* member_conf.c */
 extern const rp_option_t rp_member_options[];
 

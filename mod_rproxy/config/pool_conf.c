@@ -44,6 +44,7 @@ const char *rp_cmd_pool(cmd_parms *cmd, void *dir, const char *args)
     pool->where = rp_where(cmd);
     pool->room = RP_DEFAULT_ROOM;
     rp_eject_conf_init(&pool->eject);
+    rp_queue_conf_init(&pool->queue);
     pool->members = apr_array_make(cmd->pool, 4, sizeof(rp_member_conf_t *));
     if (!is_pool_name(pool->name) || *args || !strcasecmp(pool->name, "none")) {
         return apr_psprintf(cmd->pool, "<RProxyPool %s>: write one name of letters, digits, '-', '_' and '.', "

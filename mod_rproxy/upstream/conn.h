@@ -59,7 +59,7 @@ typedef struct rp_conn_t {
 typedef struct rp_failure_t {
     int status;         /* 502, 503, 504 for the client */
     const char *type;   /* Proxy-Status error type (RFC 9209 §2.3) */
-    const char *phase;  /* "resolve", "connect", "tls", "send", "head", "body", "upgrade" */
+    const char *phase;  /* "resolve", "connect", "tls", "send", "head", "body", "upgrade"; "pick", "queue" */
     const char *cause;  /* for the log */
 } rp_failure_t;
 

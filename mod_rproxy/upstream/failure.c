@@ -28,11 +28,19 @@ int rp_fail(rp_request_t *rq)
 
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, RPLOGNO(0401) "pool %s, member %s, phase %s: %s (%s, %d for the client)",
                   rq->route->pool_name, rq->member ? rq->member : "none", f->phase, f->cause, f->type, f->status);
+    rp_failure_tell(rq);
+    return f->status;
+}
+
+void rp_failure_tell(rp_request_t *rq)
+{
+    request_rec *r = rq->r;
+    const rp_failure_t *f = &rq->failure;
+
     apr_table_setn(r->notes, "rproxy-error", f->type);
     apr_table_setn(r->subprocess_env, "RPROXY_ERROR", f->type);
     /* After the head went out this reaches nobody, and does no harm. */
     apr_table_setn(r->err_headers_out, "Proxy-Status", apr_pstrcat(r->pool, rq->sconf->item, "; error=", f->type, NULL));
-    return f->status;
 }
 
 void rp_drop_conn(rp_request_t *rq)

@@ -109,6 +109,9 @@ void rp_trailers_register(void);
 /** Note a failure in the log, in notes and environment, and in Proxy-Status. @return failure->status */
 int rp_fail(rp_request_t *rq);
 
+/** The same but for the log. */
+void rp_failure_tell(rp_request_t *rq);
+
 /** Fill rq->failure. */
 void rp_failure_set(rp_request_t *rq, int status, const char *type, const char *phase, const char *cause);
 
