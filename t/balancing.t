@@ -13,9 +13,9 @@ sub named { my ($name) = @_; return sub { $_[0]->respond($_[1], 200, [], $name) 
 each_mpm {
     my ($a, $b, $c) = map { backend(named($_)) } qw(a b c);
     my $hung = RP::Place->refusing_port;
-    my $httpd = httpd(children => 2, config => pool(even => $a, $b, $c)
-        . pool(weighted => $a->url . ' weight=3', $b->url . ' weight=2', $c->url)
-        . pool(one_down => "http://127.0.0.1:$hung retry=1m", $a, $b)
+    my $httpd = httpd(children => 2, config => pool(even => 'RProxyMethod round-robin', $a, $b, $c)
+        . pool(weighted => 'RProxyMethod round-robin', $a->url . ' weight=3', $b->url . ' weight=2', $c->url)
+        . pool(one_down => 'RProxyMethod round-robin', "http://127.0.0.1:$hung retry=1m", $a, $b)
         . pool(heavy_down => "http://127.0.0.1:$hung weight=100 retry=200ms", $a)
         . pool(all_down => "http://127.0.0.1:$hung retry=30s", "http://localhost:$hung retry=20s") . <<'CONF');
 RProxyPass /even even

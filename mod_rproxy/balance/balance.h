@@ -74,6 +74,12 @@ int rp_is_safe_method(const request_rec *r);
  */
 int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice);
 
+/**
+ * The pool's method, with what it needs to know of the request put into pick.  Requests without the header or cookie
+ * that a pool hashes by are balanced by p2c.
+ */
+rp_method_fn rp_method_for(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick);
+
 /** Count a member's use. @return 0 when it has as many as it may */
 int rp_member_enter(rp_member_t *member);
 void rp_member_leave(rp_member_t *member);

@@ -49,13 +49,15 @@ static void set_out(const rp_request_t *rq, const unsigned char *tried, rp_pick_
 int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice)
 {
     rp_pick_t pick = { 0 };
+    rp_method_fn method;
     int races;
 
     choice->how = RP_CHOSEN_NOBODY;
     set_out(rq, tried, &pick);
+    method = rp_method_for(rq, pool, &pick);
     /* Nobody overtakes those who wait. */
     for (races = 0; races < MAX_RACES && !rp_get(pool->queue->waiting); races++) {
-        int i = rp_state_pick(&pool->state, pool->method, &pick);
+        int i = rp_state_pick(&pool->state, method, &pick);
 
         if (i < 0 && !pick.full) {
             return 0;

@@ -145,7 +145,7 @@ static void count_outcome(rp_slot_t *slot, rp_outcome_e outcome, apr_interval_ti
         clear(&slot->errors);
         return;
     }
-    rp_latency_add(&slot->latency, latency > RP_FAILURE_LATENCY ? latency : RP_FAILURE_LATENCY, now);
+    rp_latency_add_failure(&slot->latency, latency, now);
     rp_add(slot->window_bad, 1);
     if (outcome == RP_OUTCOME_ERROR) {
         clear(&slot->streak);

@@ -7,6 +7,8 @@ librpcore_la_SOURCES += %D%/swrr.h %D%/swrr.c %D%/eject.h %D%/eject.c %D%/state.
 	%D%/pick.c %D%/table.h %D%/table.c
 mod_rproxy_la_SOURCES += %D%/check.h %D%/check.c %D%/probe.h %D%/probe.c %D%/lookup.h %D%/lookup.c
 librpcore_la_SOURCES += %D%/check_state.h %D%/check_state.c
+mod_rproxy_la_SOURCES += %D%/method_request.c
+librpcore_la_SOURCES += %D%/method.h %D%/method.c
 
 check_PROGRAMS += t/unit/test_swrr
 t_unit_test_swrr_SOURCES = t/unit/test_swrr.c
@@ -23,3 +25,7 @@ t_unit_test_check_state_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += t/unit/test_queue
 t_unit_test_queue_SOURCES = t/unit/test_queue.c
 t_unit_test_queue_LDADD = $(UNIT_LDADD) -lm
+# Built with the tests so that they keep up with state.h; bench/balance builds its own, optimised.
+check_PROGRAMS += bench/simulate
+bench_simulate_SOURCES = bench/simulate.c
+bench_simulate_LDADD = $(UNIT_LDADD) -lm

@@ -73,8 +73,8 @@ static void want_region(rp_pool_conf_t *conf, server_rec *s, void *data)
     want->name = conf->name;
     want->nslots = (unsigned)(conf->members->nelts + conf->room);
     want->nlevels = levels_of(conf);
-    want->hashing = 0;
     want->queue_length = (unsigned)conf->queue.length;
+    want->hashing = conf->method.kind == RP_METHOD_HASH;
 }
 
 static void leave(rp_peer_t *peer)
@@ -177,9 +177,10 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
 
     conf->pool = pool;
     pool->conf = conf;
-    pool->method = rp_method_round_robin;
+    pool->method = rp_method_of(conf->method.kind);
     pool->first_slot = region->first_slot;
     rp_state_map(&pool->state, rp_arena_state(arena, region), region->nslots, region->nlevels, (int)region->hashing, &conf->eject);
+    pool->state.bound = conf->method.bound;
     pool->members = apr_pcalloc(init->p, region->nslots * sizeof(rp_member_t));
     for (i = 0; i < region->nslots; i++) {
         rp_member_t *member = &pool->members[i];
@@ -266,6 +267,7 @@ static void take_back(rp_pool_conf_t *conf, server_rec *s, void *data)
 
         if (n) {
             rp_add(pool->state.slots[i].inflight, -n);
+            rp_add(pool->state.shared->inflight, pool->state.bound ? -n : 0);
         }
     }
     rp_pool_forget_row(pool, rp_arena_row_number(arena, gone));
@@ -304,7 +306,7 @@ static void count_use(const rp_member_t *member, int n)
 
 int rp_member_enter(rp_member_t *member)
 {
-    if (!rp_slot_enter(member->slot)) {
+    if (!rp_state_enter(&member->pool->state, member->index)) {
         return 0;
     }
     count_use(member, 1);
@@ -319,7 +321,7 @@ void rp_member_count(const rp_member_t *member)
 void rp_member_leave(rp_member_t *member)
 {
     count_use(member, -1);
-    rp_slot_leave(member->slot);
+    rp_state_leave(&member->pool->state, member->index);
     if (rp_get(member->slot->max)) {
         rp_pool_wake(member->pool);
     }

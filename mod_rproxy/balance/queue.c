@@ -205,7 +205,7 @@ static rp_turn_e find_place(rp_giver_t *giver, const rp_wish_t *wish, unsigned *
         if (i < 0) {
             return pick.full ? RP_TURN_WAITS : RP_TURN_NOBODY;
         }
-        if (rp_slot_enter(&giver->state->slots[i])) {
+        if (rp_state_enter(giver->state, (unsigned)i)) {
             *slot = (unsigned)i;
             *trial = pick.trial;
             return RP_TURN_GIVEN;

@@ -148,7 +148,7 @@ int rp_slot_in(const rp_slot_t *slot)
 
 void rp_state_count(rp_state_t *state)
 {
-    unsigned members[RP_LEVELS] = { 0 }, in[RP_LEVELS] = { 0 };
+    unsigned members[RP_LEVELS] = { 0 }, in[RP_LEVELS] = { 0 }, weight[RP_LEVELS] = { 0 }, weight_in[RP_LEVELS] = { 0 };
     unsigned i;
 
     for (i = 0; i < state->nslots; i++) {
@@ -156,8 +156,12 @@ void rp_state_count(rp_state_t *state)
         unsigned level = rp_get(slot->level) % RP_LEVELS;
 
         if (rp_slot_holds(slot) && rp_get(slot->admin) == RP_ADMIN_ENABLED && rp_get(slot->weight)) {
+            unsigned is_in = (unsigned)rp_slot_in(slot);
+
             members[level]++;
-            in[level] += (unsigned)rp_slot_in(slot);
+            in[level] += is_in;
+            weight[level] += rp_get(slot->weight);
+            weight_in[level] += is_in * rp_get(slot->weight);
         }
     }
     for (i = 0; i < state->nlevels; i++) {
@@ -165,6 +169,8 @@ void rp_state_count(rp_state_t *state)
 
         rp_put(l->members, members[i]);
         rp_put(l->in, in[i]);
+        rp_put(l->sharing, in[i] ? in[i] : members[i]);
+        rp_put(l->weight, in[i] ? weight_in[i] : weight[i]);
         rp_put(l->panic, in[i] * 100 < members[i] * (unsigned)state->eject->panic);
     }
 }
@@ -267,4 +273,23 @@ int rp_slot_enter(rp_slot_t *slot)
 void rp_slot_leave(rp_slot_t *slot)
 {
     rp_add(slot->inflight, -1);
+}
+
+int rp_state_enter(rp_state_t *state, unsigned i)
+{
+    if (!rp_slot_enter(&state->slots[i])) {
+        return 0;
+    }
+    if (state->bound) {
+        rp_add(state->shared->inflight, 1);
+    }
+    return 1;
+}
+
+void rp_state_leave(rp_state_t *state, unsigned i)
+{
+    rp_slot_leave(&state->slots[i]);
+    if (state->bound) {
+        rp_add(state->shared->inflight, -1);
+    }
 }

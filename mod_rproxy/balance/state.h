@@ -69,9 +69,6 @@ typedef enum rp_outcome_e {
     RP_OUTCOMES
 } rp_outcome_e;
 
-/** As a failure's latency counts at least this: failing fast is not being fast. Microseconds. */
-#define RP_FAILURE_LATENCY APR_USEC_PER_SEC
-
 #define RP_CHECK_CAUSE 128
 
 /** A member. In lines of 64 bytes: what picks read, what each request writes, what is looked at rarely. */
@@ -116,6 +113,8 @@ typedef struct rp_level_t {
     apr_uint32_t members; /* enabled ones, with a weight */
     apr_uint32_t in;      /* those of them that are neither down nor ejected, when last counted */
     apr_uint32_t panic;   /* ejections count for nothing */
+    apr_uint32_t sharing; /* those that share the requests: those that are in, or all members when none is */
+    apr_uint32_t weight;  /* theirs together */
 } rp_level_t;
 
 typedef struct rp_pool_shared_t {
@@ -123,6 +122,7 @@ typedef struct rp_pool_shared_t {
     apr_uint32_t version; /* grows with each change */
     apr_int64_t reviewed; /* rp_now() */
     apr_uint64_t requests;
+    apr_uint32_t inflight __attribute__((aligned(64))); /* of all members, where a bound on load wants it */
     rp_level_t levels[RP_LEVELS];
     rp_budget_t budget __attribute__((aligned(64)));
 } rp_pool_shared_t;
@@ -136,6 +136,7 @@ typedef struct rp_state_t {
     apr_uint16_t *sequences[RP_LEVELS];   /* turns: each member in proportion to its weight, spread out */
     apr_uint16_t *tables[RP_LEVELS];      /* RP_TABLE_SIZE slots or RP_NOBODY; NULL without hashing */
     const rp_eject_conf_t *eject;
+    unsigned bound;                       /* of a hashing pool: percent of its share that a member may have; 0: none */
 } rp_state_t;
 
 /** What a choice depends on. */
@@ -143,6 +144,7 @@ typedef struct rp_pick_t {
     apr_time_t now;             /* rp_now() */
     apr_uint64_t random;        /* fresh bits */
     apr_uint64_t hash;          /* of what the request is hashed by */
+    void *context;              /* for a method that needs more than this */
     const unsigned char *tried; /* a byte per slot: nonzero for those to pass over; NULL for none */
     int may_try;                /* the request may find out whether a member that was out is back */
     int eager;                  /* nobody else of the level is left: slow starts count for nothing */
@@ -213,6 +215,10 @@ int rp_state_pick(rp_state_t *state, rp_method_fn method, rp_pick_t *pick);
 int rp_slot_enter(rp_slot_t *slot);
 void rp_slot_leave(rp_slot_t *slot);
 
+/** The same, counted for the pool as well. */
+int rp_state_enter(rp_state_t *state, unsigned i);
+void rp_state_leave(rp_state_t *state, unsigned i);
+
 /** What a report came to. */
 typedef enum rp_news_e {
     RP_NEWS_NONE,
@@ -241,8 +247,13 @@ void rp_state_check(rp_state_t *state, unsigned i, rp_check_e found, apr_time_t 
  */
 void rp_state_review(rp_state_t *state, apr_time_t now, void (*ejected)(void *data, unsigned i, rp_out_e why), void *data);
 
-/** Peak-sensitive moving average of latency, in one word, for which writers race without harm. */
+/**
+ * Moving average of latency over time, in one word, for which writers race without harm.  It rises faster than it
+ * falls, and falls when nothing is heard of a member: so one that was slow is asked again by and by.
+ */
 void rp_latency_add(apr_uint64_t *latency, apr_interval_time_t sample, apr_time_t now);
+/** The same for a request that failed after sample microseconds: it counts as a slow one. */
+void rp_latency_add_failure(apr_uint64_t *latency, apr_interval_time_t sample, apr_time_t now);
 /** @return microseconds, decayed to now; 0: nothing is known */
 float rp_latency_get(apr_uint64_t latency, apr_time_t now);
 

@@ -25,6 +25,7 @@ static int check_pools(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
 
     for (hi = apr_hash_first(p, conf->pools); hi; hi = apr_hash_next(hi)) {
         rp_pool_conf_t *pool = apr_hash_this_val(hi);
+        const char *error;
 
         if (pool->members->nelts == 0) {
             complain(s, &pool->where, apr_psprintf(p, "<RProxyPool %s> has no members: write at least one RProxyMember "
@@ -34,6 +35,11 @@ static int check_pools(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
         if (pool->check && !APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance)) {
             complain(s, &pool->where, apr_psprintf(p, "RProxyCheck in <RProxyPool %s> needs mod_watchdog: write LoadModule "
                                                    "watchdog_module modules/mod_watchdog.so", pool->name));
+            errors++;
+        }
+        error = rp_method_check(p, &pool->method);
+        if (error) {
+            complain(s, &pool->method.where, error);
             errors++;
         }
     }

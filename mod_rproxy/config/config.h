@@ -16,6 +16,7 @@
 #include <ap_expr.h>
 
 #include "balance/eject.h"
+#include "balance/method.h"
 #include "balance/queue.h"
 #include "cache/store.h"
 #include "encode/encode.h"
@@ -75,6 +76,16 @@ typedef struct rp_check_conf_t {
 } rp_check_conf_t;
 
 #define RP_CHECK_EXPECTS(check, status) ((check)->expected[(status) / 8] >> ((status) % 8) & 1)
+/** RProxyMethod. */
+typedef struct rp_method_conf_t {
+    rp_method_e kind;
+    const char *name;     /* as written; NULL: nothing was */
+    rp_hash_by_e by;
+    const char *field;    /* name of the header or cookie to hash by */
+    unsigned bound;       /* percent of its fair share of what is under way that a member may have; 0: no bound */
+    const void *provider; /* a rproxy_method_t, found by rp_method_check() */
+    rp_where_t where;
+} rp_method_conf_t;
 
 struct rp_pool_t;
 
@@ -92,6 +103,7 @@ typedef struct rp_pool_conf_t {
     rp_eject_conf_t eject;
     rp_queue_conf_t queue;
     const rp_budget_conf_t *budget; /* NULL: ask rp_retry_budget() */
+    rp_method_conf_t method;
     rp_where_t where;
     rp_check_conf_t *check;      /* NULL: none */
     struct rp_pool_t *pool;      /* its life, made by rp_balance_init() */

@@ -25,6 +25,10 @@ extern const rp_option_t rp_eject_options[];
 const char *rp_cmd_queue(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 void rp_queue_conf_init(rp_queue_conf_t *conf);
 extern const rp_option_t rp_queue_options[];
+/* method_conf.c */
+const char *rp_cmd_method(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+/** Find the method of another module. @return NULL, or what is wrong, in p */
+const char *rp_method_check(apr_pool_t *p, rp_method_conf_t *method);
 
 /* member_conf.c */
 extern const rp_option_t rp_member_options[];

@@ -104,12 +104,12 @@ sub backend
     return $backend;
 }
 
-# A pool's configuration; members are backends, URLs, or "URL options".
+# A pool's configuration; members are backends, URLs, or "URL options"; directives may stand among them.
 sub pool
 {
     my ($name, @members) = @_;
-    return join '', "<RProxyPool $name>\n", (map { '    RProxyMember ' . (ref $_ ? $_->url : $_)
-        . "\n" } @members),
+    return join '', "<RProxyPool $name>\n",
+        (map { '    ' . (ref $_ ? 'RProxyMember ' . $_->url : /^RProxy/ ? $_ : "RProxyMember $_") . "\n" } @members),
         "</RProxyPool>\n";
 }
 
