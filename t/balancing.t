@@ -86,7 +86,7 @@ each_mpm {
         Blocking => 0) } 1 .. 4;
     my $good = backend(named('good'));
     my $httpd = httpd(children => $RP::Test::mpm eq 'prefork' ? 12 : 2, config => pool(
-        app => 'http://127.0.0.1:' . $deaf->sockport . ' retry=100ms', $good)
+        app => 'RProxyMethod round-robin', 'http://127.0.0.1:' . $deaf->sockport . ' retry=100ms', $good)
         . "RProxyTimeout connect=1s\nRProxyPass / app\n");
 
     part 'a member that is tried again costs one request the wait, others go elsewhere' => sub {

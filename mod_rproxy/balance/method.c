@@ -6,8 +6,8 @@
 /* Draws until a level's members are gone through one by one instead. */
 #define DRAWS 16
 #define PAIRS 8
-/* Draws of a second member that is not the first. */
-#define OTHERS 4
+/* Places in the sequence that are looked at for a second member, behind the one drawn, while they are the first's. */
+#define OTHERS 8
 /* Owners that a key is offered to. */
 #define OWNERS 64
 /* The second of two must cost less than this share of what the first one does. */
@@ -101,6 +101,21 @@ static const candidate_t *better(const candidate_t *a, const candidate_t *b)
     return latency_b * b->load < latency_a * a->load * MARGIN ? b : a;
 }
 
+/* Drawn like the first, but another one if there is any nearby. */
+static unsigned draw_other(const rp_state_t *state, unsigned level, apr_uint32_t length, apr_uint64_t *random,
+                           unsigned first)
+{
+    apr_uint32_t place = below(length, random);
+    unsigned other = rp_get(state->sequences[level][place]);
+    int n;
+
+    for (n = 0; n < OTHERS && other == first; n++) {
+        place = place + 1 < length ? place + 1 : 0;
+        other = rp_get(state->sequences[level][place]);
+    }
+    return other;
+}
+
 int rp_method_p2c(rp_state_t *state, unsigned level, rp_pick_t *pick)
 {
     apr_uint32_t length = rp_get(state->shared->levels[level].length);
@@ -110,12 +125,8 @@ int rp_method_p2c(rp_state_t *state, unsigned level, rp_pick_t *pick)
     for (n = 0; n < PAIRS; n++) {
         candidate_t first = look_at(state, level, draw(state, level, length, &random), pick), second;
         const candidate_t *chosen;
-        unsigned other = first.i;
-        int tries;
+        unsigned other = draw_other(state, level, length, &random, first.i);
 
-        for (tries = 0; tries < OTHERS && other == first.i; tries++) {
-            other = draw(state, level, length, &random);
-        }
         second = other == first.i ? first : look_at(state, level, other, pick);
         chosen = better(&first, &second);
         if (chosen && rp_slot_take(state, chosen->i, pick)) {
