@@ -25,6 +25,7 @@ t_unit_test_check_state_LDADD = $(UNIT_LDADD)
 check_PROGRAMS += t/unit/test_queue
 t_unit_test_queue_SOURCES = t/unit/test_queue.c
 t_unit_test_queue_LDADD = $(UNIT_LDADD) -lm
+
 # Built with the tests so that they keep up with state.h; bench/balance builds its own, optimised.
 check_PROGRAMS += bench/simulate
 bench_simulate_SOURCES = bench/simulate.c

@@ -25,6 +25,7 @@ extern const rp_option_t rp_eject_options[];
 const char *rp_cmd_queue(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 void rp_queue_conf_init(rp_queue_conf_t *conf);
 extern const rp_option_t rp_queue_options[];
+
 /* method_conf.c */
 const char *rp_cmd_method(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 /** Find the method of another module. @return NULL, or what is wrong, in p */
