@@ -68,6 +68,11 @@ static const rp_option_t budget_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t hedge_options[] = {
+#include "config/hedge_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t local_options[] = {
 #include "config/local_options.def"
     RP_OPTIONS_END
@@ -94,6 +99,7 @@ static const struct {
     { "RProxyTimeout", timeout_options },
     { "RProxyRetry", retry_options },
     { "RProxyRetryBudget", budget_options },
+    { "RProxyHedge", hedge_options },
     { "RProxyCacheCollapse", collapse_options },
     { "RProxyCacheLocal", local_options },
     { "RProxyCacheRule", rule_options },

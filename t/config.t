@@ -115,6 +115,10 @@ my @wrong = (
     ['no attempts at all', "!RProxyRetry attempts=0\n", qr/attempts=0/, qr/1 to 20/],
     ['a budget that is no share', "<RProxyPool app>\nRProxyMember http://127.0.0.1:1\n!RProxyRetryBudget 20\n</RProxyPool>\n",
         qr/20/, qr/0% to 100%/],
+    ['a quantile that is none', "<RProxyPool app>\nRProxyMember http://127.0.0.1:1\n!RProxyHedge 95\n</RProxyPool>\n",
+        qr/95/, qr/50% to 99\.9%/],
+    ['a quantile that would double the load', "<RProxyPool app>\nRProxyMember http://127.0.0.1:1\n!RProxyHedge 10%\n"
+        . "</RProxyPool>\n", qr/10%/, qr/50% to 99\.9%/],
     ['a budget of no pool', "!RProxyRetryBudget 20%\n", qr/RProxyRetryBudget/, qr/inside of <RProxyPool/],
     ['an unknown coding', "!RProxyCompress lzma\n", qr/lzma/, qr/zstd.*br.*gzip|gzip.*br.*zstd/],
     ['a level that a coding does not have', "!RProxyCompressLevel gzip=10\n", qr/gzip=10/, qr/\b9\b/],

@@ -74,6 +74,9 @@ int rp_is_safe_method(const request_rec *r);
  */
 int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice);
 
+/** The same, but without waiting: 0 also when all are busy. */
+int rp_pool_choose_free(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice);
+
 /**
  * The pool's method, with what it needs to know of the request put into pick.  Requests without the header or cookie
  * that a pool hashes by are balanced by p2c.

@@ -46,36 +46,52 @@ static void set_out(const rp_request_t *rq, const unsigned char *tried, rp_pick_
     pick->may_try = rp_is_safe_method(rq->r);
 }
 
-int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice)
+/* One that is free now. @return RP_CHOSEN_REFUSED when all are busy, or others wait */
+static rp_chosen_e choose_free(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick, rp_choice_t *choice)
 {
-    rp_pick_t pick = { 0 };
-    rp_method_fn method;
+    rp_method_fn method = rp_method_for(rq, pool, pick);
     int races;
 
-    choice->how = RP_CHOSEN_NOBODY;
-    set_out(rq, tried, &pick);
-    method = rp_method_for(rq, pool, &pick);
     /* Nobody overtakes those who wait. */
     for (races = 0; races < MAX_RACES && !rp_get(pool->queue->waiting); races++) {
-        int i = rp_state_pick(&pool->state, method, &pick);
+        int i = rp_state_pick(&pool->state, method, pick);
 
-        if (i < 0 && !pick.full) {
-            return 0;
+        if (i < 0 && !pick->full) {
+            return RP_CHOSEN_NOBODY;
         }
         if (i < 0) {
             break;
         }
         if (rp_member_enter(&pool->members[i])) {
-            choice->how = RP_CHOSEN;
             choice->member = &pool->members[i];
-            choice->trial = pick.trial;
+            choice->trial = pick->trial;
             choice->reported = 0;
-            choice->began = pick.now;
-            return 1;
+            choice->began = pick->now;
+            return RP_CHOSEN;
         }
-        pick.random = rp_random();
+        pick->random = rp_random();
     }
-    choice->how = rp_pool_queue(rq, pool, &pick, -1, choice);
+    return RP_CHOSEN_REFUSED;
+}
+
+int rp_pool_choose_free(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice)
+{
+    rp_pick_t pick = { 0 };
+
+    set_out(rq, tried, &pick);
+    choice->how = choose_free(rq, pool, &pick, choice);
+    return choice->how == RP_CHOSEN;
+}
+
+int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice)
+{
+    rp_pick_t pick = { 0 };
+
+    set_out(rq, tried, &pick);
+    choice->how = choose_free(rq, pool, &pick, choice);
+    if (choice->how == RP_CHOSEN_REFUSED) {
+        choice->how = rp_pool_queue(rq, pool, &pick, -1, choice);
+    }
     return choice->how == RP_CHOSEN;
 }
 

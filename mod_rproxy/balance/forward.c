@@ -8,10 +8,9 @@
 #include <http_log.h>
 #include <apr_strings.h>
 
-#include "balance/balance.h"
+#include "balance/forward.h"
 #include "lane/lane.h"
 #include "log.h"
-#include "upstream/upstream.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -30,29 +29,17 @@ static int is_idempotent(const request_rec *r)
     }
 }
 
-/* A request on its way from member to member. */
-typedef struct forward_t {
-    rp_request_t *rq;
-    rp_pool_t *pool;
-    unsigned char *tried;    /* a byte per slot */
-    rp_choice_t choice;      /* the member that has it */
-    const rp_retry_on_t *on;
-    int attempts;            /* how many members may have seen it, at most */
-    int seen;                /* how many have */
-    int may_repeat;          /* it may be sent to a member when another may have acted on it */
-} forward_t;
-
-static void name_member(rp_request_t *rq, const char *url)
+void rp_forward_name(rp_forward_t *f)
 {
-    rq->member = url;
-    apr_table_setn(rq->r->notes, "rproxy-member", rq->member);
+    f->rq->member = f->choice.member->peer.conf->url;
+    apr_table_setn(f->rq->r->notes, "rproxy-member", f->rq->member);
 }
 
-static void use_member(rp_request_t *rq, const rp_member_t *member)
+void rp_forward_use(rp_forward_t *f)
 {
-    name_member(rq, member->peer.conf->url);
-    rq->attempts++;
-    apr_table_setn(rq->r->notes, "rproxy-attempts", apr_itoa(rq->r->pool, rq->attempts));
+    rp_forward_name(f);
+    f->rq->attempts++;
+    apr_table_setn(f->rq->r->notes, "rproxy-attempts", apr_itoa(f->rq->r->pool, f->rq->attempts));
 }
 
 /* A connection to a member: an idle one, or with fresh a new one. On failure the member is down and told so. */
@@ -79,7 +66,7 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, int fresh)
 }
 
 /* Choose the next member that there is a connection to. @return 0 when there is none */
-static int connect_next(forward_t *f)
+static int connect_next(rp_forward_t *f)
 {
     rp_request_t *rq = f->rq;
     apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->retry.patience, 0);
@@ -87,7 +74,7 @@ static int connect_next(forward_t *f)
     /* Bounded: every turn either ends or marks one more member as tried. */
     while (rp_pool_choose(rq, f->pool, f->tried, &f->choice)) {
         f->tried[f->choice.member->index] = 1;
-        use_member(rq, f->choice.member);
+        rp_forward_use(f);
         rq->try_until = patience ? f->choice.began + patience : 0;
         if (connect_member(rq, &f->choice, 0)) {
             return 1;
@@ -100,26 +87,27 @@ static int connect_next(forward_t *f)
 }
 
 /* A kept connection was dead: once only, and never where the backend might have begun to act on the request. */
-static int is_worth_reconnecting(const forward_t *f)
+static int is_worth_reconnecting(const rp_forward_t *f)
 {
     return !f->rq->body_begun && (f->may_repeat || is_idempotent(f->rq->r));
 }
 
-static rp_exchange_e exchange(forward_t *f)
+static rp_exchange_e exchange(rp_forward_t *f)
 {
     rp_request_t *rq = f->rq;
-    int is_kept = rq->conn->exchanges > 0;
+    apr_interval_time_t delay = rp_hedge_delay(f);
+    int is_kept = !delay && rq->conn->exchanges > 0;
     rp_exchange_e e;
 
     if (is_kept) {
         /* It may be dead, and the member's use is ours all the same, for another one. */
         rp_choice_keep(&f->choice, rq->conn);
     }
-    e = rp_exchange(rq);
-    if (e == RP_EXCHANGE_STALE && is_worth_reconnecting(f)) {
+    e = delay ? rp_hedge_exchange(f, delay) : rp_exchange(rq);
+    if (e == RP_EXCHANGE_STALE && is_worth_reconnecting(f) && (is_kept || rp_member_enter(f->choice.member))) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0306) "a kept connection to %s was closed; trying a new "
                       "one", f->choice.member->peer.conf->url);
-        use_member(rq, f->choice.member);
+        rp_forward_use(f);
         rp_exchange_again(rq);
         return connect_member(rq, &f->choice, 1) ? rp_exchange(rq) : e;
     }
@@ -132,8 +120,7 @@ static rp_exchange_e exchange(forward_t *f)
     return e;
 }
 
-/* For the member's record: what an exchange that is over up to the response's head came to. */
-static void report(forward_t *f, rp_exchange_e e)
+void rp_forward_report(rp_forward_t *f, rp_exchange_e e)
 {
     rp_outcome_e outcome = e == RP_EXCHANGE_TIMEOUT ? RP_OUTCOME_TIMEOUT : RP_OUTCOME_RESET;
 
@@ -148,11 +135,16 @@ static void report(forward_t *f, rp_exchange_e e)
         /* The time that a client takes to send its content says nothing of the member. */
         f->choice.began = f->rq->sent;
     }
+    if (f->may_hedge && (e == RP_EXCHANGE_DONE || e == RP_EXCHANGE_TIMEOUT)) {
+        apr_time_t now = rp_now();
+
+        rp_quantile_add(&f->pool->state.shared->latencies, now - f->choice.began, now);
+    }
     rp_choice_report(f->rq, &f->choice, outcome);
 }
 
 /* Why another member might do better: an RP_RETRY_ bit, or 0. */
-static int cause_of(const forward_t *f, rp_exchange_e e)
+static int cause_of(const rp_forward_t *f, rp_exchange_e e)
 {
     switch (e) {
     case RP_EXCHANGE_DONE:
@@ -170,7 +162,7 @@ static int cause_of(const forward_t *f, rp_exchange_e e)
 }
 
 /* May it go on for that cause, as far as the configuration and the request say? */
-static int may_go_on(const forward_t *f, int cause)
+static int may_go_on(const rp_forward_t *f, int cause)
 {
     if (!(f->on->causes & cause)) {
         return 0;
@@ -178,7 +170,7 @@ static int may_go_on(const forward_t *f, int cause)
     return cause == RP_RETRY_CONNECT || (f->seen < f->attempts && f->may_repeat && !f->rq->body_begun);
 }
 
-static int anybody_left(const forward_t *f)
+int rp_forward_anybody_left(const rp_forward_t *f)
 {
     unsigned i;
 
@@ -191,7 +183,7 @@ static int anybody_left(const forward_t *f)
 }
 
 /* Is there room for another try in the pool's budget? */
-static int may_spend(const forward_t *f)
+static int may_spend(const rp_forward_t *f)
 {
     rp_budget_t *budget = &f->pool->state.shared->budget;
     const rp_budget_conf_t *conf = rp_retry_budget(f->pool->conf);
@@ -208,7 +200,7 @@ static int may_spend(const forward_t *f)
     return 0;
 }
 
-static void log_retry(const forward_t *f, const char *failed, int cause, const rp_failure_t *failure)
+static void log_retry(const rp_forward_t *f, const char *failed, int cause, const rp_failure_t *failure)
 {
     const rp_request_t *rq = f->rq;
 
@@ -226,15 +218,15 @@ static void log_retry(const forward_t *f, const char *failed, int cause, const r
  * Go on to another member that there is a connection to, when what came of this one's exchange asks for it.  Only then what
  * this one said is given up: without another it is the answer. @return 0 then
  */
-static int go_on(forward_t *f, rp_exchange_e e)
+static int go_on(rp_forward_t *f, rp_exchange_e e)
 {
     rp_request_t *rq = f->rq;
     rp_conn_t *held = rq->conn;
     rp_failure_t failure = rq->failure;
-    const char *failed = rq->member;
+    rp_choice_t failed = f->choice;
     int cause = cause_of(f, e);
 
-    if (!cause || !may_go_on(f, cause) || !anybody_left(f) || (cause != RP_RETRY_CONNECT && !may_spend(f))) {
+    if (!cause || !may_go_on(f, cause) || !rp_forward_anybody_left(f) || (cause != RP_RETRY_CONNECT && !may_spend(f))) {
         return 0;
     }
     if (!connect_next(f)) {
@@ -243,11 +235,12 @@ static int go_on(forward_t *f, rp_exchange_e e)
         }
         rq->conn = held;
         rq->failure = failure;
-        name_member(rq, failed);
+        f->choice = failed;
+        rp_forward_name(f);
         return 0;
     }
     if (cause != RP_RETRY_CONNECT) {
-        log_retry(f, failed, cause, &failure);
+        log_retry(f, failed.member->peer.conf->url, cause, &failure);
     }
     if (held) {
         rp_discard_response(held, &rq->response.framing);
@@ -302,7 +295,7 @@ static int conclude(rp_request_t *rq, rp_exchange_e e)
     }
 }
 
-static void begin(forward_t *f, rp_request_t *rq)
+static void begin(rp_forward_t *f, rp_request_t *rq)
 {
     static const rp_retry_on_t never = { 0, 0, { { 0, 0 } } };
     const rp_dir_conf_t *conf = rq->dconf;
@@ -317,23 +310,25 @@ static void begin(forward_t *f, rp_request_t *rq)
     f->may_repeat = rp_is_safe_method(rq->r) || (enabled && RP_OR_DEFAULT(conf->retry.unsafe, 0));
     rq->keep_most = f->may_repeat && enabled && rq->body != RP_BODY_NONE
                   ? (apr_uint64_t)RP_OR_DEFAULT(conf->retry.body, RP_DEFAULT_RETRY_BODY) : 0;
-    rp_budget_deposit(&f->pool->state.shared->budget, rp_now());
+    f->may_hedge = f->pool->conf->hedge && enabled && f->attempts > 1 && rp_is_safe_method(rq->r)
+                 && rq->body == RP_BODY_NONE && !rq->upgrade;
 }
 
 int rp_forward(rp_request_t *rq)
 {
-    forward_t f;
+    rp_forward_t f;
 
     begin(&f, rq);
     if (!connect_next(&f)) {
         return nobody_left(rq, f.pool, f.choice.how);
     }
+    rp_budget_deposit(&f.pool->state.shared->budget, f.choice.began);
     /* Bounded: every turn either ends or has marked one more member as tried. */
     for (;;) {
         rp_exchange_e e = exchange(&f);
 
         f.seen++;
-        report(&f, e);
+        rp_forward_report(&f, e);
         if (!go_on(&f, e)) {
             return conclude(rq, e);
         }

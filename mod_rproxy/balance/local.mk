@@ -1,8 +1,8 @@
-mod_rproxy_la_SOURCES += %D%/balance.h %D%/arena.h %D%/arena.c %D%/pool.c %D%/choose.c %D%/forward.c \
+mod_rproxy_la_SOURCES += %D%/balance.h %D%/arena.h %D%/arena.c %D%/pool.c %D%/choose.c %D%/forward.h %D%/forward.c %D%/hedge.c \
 	%D%/keeper.c
 mod_rproxy_la_SOURCES += %D%/queue_wait.h %D%/queue_wait.c
 librpcore_la_SOURCES += %D%/queue.h %D%/queue.c
-librpcore_la_SOURCES += %D%/budget.h %D%/budget.c
+librpcore_la_SOURCES += %D%/budget.h %D%/budget.c %D%/quantile.h %D%/quantile.c
 librpcore_la_SOURCES += %D%/swrr.h %D%/swrr.c %D%/eject.h %D%/eject.c %D%/state.h %D%/state.c %D%/latency.c \
 	%D%/pick.c %D%/table.h %D%/table.c
 mod_rproxy_la_SOURCES += %D%/check.h %D%/check.c %D%/probe.h %D%/probe.c %D%/lookup.h %D%/lookup.c
@@ -14,9 +14,11 @@ check_PROGRAMS += t/unit/test_swrr
 t_unit_test_swrr_SOURCES = t/unit/test_swrr.c
 t_unit_test_swrr_LDADD = $(UNIT_LDADD)
 
-check_PROGRAMS += t/unit/test_budget
+check_PROGRAMS += t/unit/test_budget t/unit/test_quantile
 t_unit_test_budget_SOURCES = t/unit/test_budget.c
 t_unit_test_budget_LDADD = $(UNIT_LDADD)
+t_unit_test_quantile_SOURCES = t/unit/test_quantile.c
+t_unit_test_quantile_LDADD = $(UNIT_LDADD)
 
 check_PROGRAMS += t/unit/test_check_state
 t_unit_test_check_state_SOURCES = t/unit/test_check_state.c

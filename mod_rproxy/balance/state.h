@@ -16,6 +16,7 @@
 
 #include "balance/budget.h"
 #include "balance/eject.h"
+#include "balance/quantile.h"
 
 /** Priorities: 0 is asked first. */
 #define RP_LEVELS 4
@@ -125,6 +126,7 @@ typedef struct rp_pool_shared_t {
     apr_uint32_t inflight __attribute__((aligned(64))); /* of all members, where a bound on load wants it */
     rp_level_t levels[RP_LEVELS];
     rp_budget_t budget __attribute__((aligned(64)));
+    rp_quantile_t latencies __attribute__((aligned(64))); /* with RProxyHedge: of requests that may be hedged */
 } rp_pool_shared_t;
 
 /** A pool's shared memory as one process sees it. */

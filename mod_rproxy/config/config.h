@@ -95,6 +95,12 @@ typedef struct rp_budget_conf_t {
     int floor; /* a second */
 } rp_budget_conf_t;
 
+/** RProxyHedge: when a request that has no answer yet is sent to a second member, too. */
+typedef struct rp_hedge_conf_t {
+    int permille;                /* of the responses are there by then */
+    apr_interval_time_t soonest;
+} rp_hedge_conf_t;
+
 /** One <RProxyPool>. */
 typedef struct rp_pool_conf_t {
     const char *name;
@@ -104,6 +110,7 @@ typedef struct rp_pool_conf_t {
     rp_queue_conf_t queue;
     const rp_budget_conf_t *budget; /* NULL: ask rp_retry_budget() */
     rp_method_conf_t method;
+    const rp_hedge_conf_t *hedge;   /* NULL: off */
     rp_where_t where;
     rp_check_conf_t *check;      /* NULL: none */
     struct rp_pool_t *pool;      /* its life, made by rp_balance_init() */

@@ -95,10 +95,12 @@ int rp_is_in_if(const cmd_parms *cmd);
 /* retry_conf.c */
 const char *rp_cmd_retry(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 const char *rp_cmd_retry_budget(cmd_parms *cmd, void *dir, const char *share, const char *option);
+const char *rp_cmd_hedge(cmd_parms *cmd, void *dir, const char *quantile, const char *option);
 void rp_retry_conf_init(rp_dir_conf_t *conf);
 void rp_retry_conf_merge(rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
 extern const rp_option_t rp_retry_options[];
 extern const rp_option_t rp_budget_options[];
+extern const rp_option_t rp_hedge_options[];
 
 /* collapse_conf.c */
 const char *rp_cmd_cache_collapse(cmd_parms *cmd, void *dir, int argc, char *const argv[]);

@@ -28,6 +28,15 @@ const rp_option_t rp_budget_options[] = {
     { NULL, RP_OPT_INT, 0, 0, 0, NULL, NULL }
 };
 
+#undef RP_OPTION
+#define RP_OPTION(key, type, min, max, field, dflt, sentence) \
+    { key, type, min, max, offsetof(rp_hedge_conf_t, field), dflt, sentence },
+
+const rp_option_t rp_hedge_options[] = {
+#include "config/hedge_options.def"
+    { NULL, RP_OPT_INT, 0, 0, 0, NULL, NULL }
+};
+
 /* on=connect,reset,timeout,502-504 */
 static const rp_retry_on_t default_on = {
     RP_RETRY_CONNECT | RP_RETRY_RESET | RP_RETRY_TIMEOUT | RP_RETRY_STATUS, 1, { { 502, 504 } }
@@ -196,4 +205,45 @@ const char *rp_cmd_retry_budget(cmd_parms *cmd, void *dir, const char *share, co
 const rp_budget_conf_t *rp_retry_budget(const rp_pool_conf_t *pool)
 {
     return pool->budget ? pool->budget : &default_budget;
+}
+
+/* "95%", "99.5%": from 50 to 99.9. @return 0 when it is none */
+static int read_quantile(const char *text, int *permille)
+{
+    apr_size_t whole = strspn(text, "0123456789");
+    const char *rest = text + whole;
+
+    *permille = atoi(text) * 10;
+    if (*rest == '.' && apr_isdigit(rest[1])) {
+        *permille += rest[1] - '0';
+        rest += 2;
+    }
+    return whole == 2 && !strcmp(rest, "%") && *permille >= 500;
+}
+
+const char *rp_cmd_hedge(cmd_parms *cmd, void *dir, const char *quantile, const char *option)
+{
+    const char *error = NULL;
+    rp_pool_conf_t *pool = rp_open_pool(cmd, &error);
+    rp_hedge_conf_t *hedge;
+
+    (void)dir;
+    if (!pool) {
+        return error;
+    }
+    if (!strcasecmp(quantile, "off") && !option) {
+        pool->hedge = NULL;
+        return NULL;
+    }
+    hedge = apr_pcalloc(cmd->pool, sizeof(*hedge));
+    if (!read_quantile(quantile, &hedge->permille)) {
+        return apr_psprintf(cmd->pool, "RProxyHedge %s: write off, or the share of responses that are waited for, from 50%% to "
+                            "99.9%%, and min=TIME", quantile);
+    }
+    error = option ? rp_option_set(cmd->pool, rp_hedge_options, hedge, option) : NULL;
+    if (error) {
+        return apr_psprintf(cmd->pool, "RProxyHedge: %s", error);
+    }
+    pool->hedge = hedge;
+    return NULL;
 }

@@ -41,11 +41,11 @@ static int is_unwanted(rp_request_t *rq)
     return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
 }
 
-static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadline)
+apr_status_t rp_wait_backends(rp_request_t *rq, rp_waitee_t *waitees, int n, apr_time_t deadline)
 {
     conn_rec *c = rq->r->connection;
-    rp_waitee_t waitees[2] = { { rq->conn->t.fd, want, 0 }, { rp_client_fd(rq), RP_WANT_HANGUP, 0 } };
 
+    waitees[n] = (rp_waitee_t){ rp_client_fd(rq), RP_WANT_HANGUP, 0 };
     for (;;) {
         apr_time_t until = deadline;
         apr_status_t rv;
@@ -53,11 +53,11 @@ static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadlin
         if ((c->master || rq->detached) && until > rp_now() + END_CHECK) {
             until = rp_now() + END_CHECK;
         }
-        rv = rp_wait_any(waitees, 2, until);
-        if (rv == APR_SUCCESS && waitees[0].got) {
+        rv = rp_wait_any(waitees, n + 1, until);
+        if (rv == APR_SUCCESS && (waitees[0].got || (n > 1 && waitees[1].got))) {
             return APR_SUCCESS;
         }
-        if (waitees[1].got || is_unwanted(rq)) {
+        if (waitees[n].got || is_unwanted(rq)) {
             c->aborted = 1;
             return APR_ECONNABORTED;
         }
@@ -65,6 +65,13 @@ static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadlin
             return rv;
         }
     }
+}
+
+static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadline)
+{
+    rp_waitee_t waitees[2] = { { rq->conn->t.fd, want, 0 } };
+
+    return rp_wait_backends(rq, waitees, 1, deadline);
 }
 
 apr_status_t rp_fill(rp_request_t *rq, apr_time_t deadline)
@@ -350,7 +357,7 @@ rp_exchange_e rp_receive_head(rp_request_t *rq)
     apr_time_t deadline;
     int interim;
 
-    rq->sent = rp_now();
+    rq->sent = rq->sent ? rq->sent : rp_now();
     deadline = rq->try_until && rq->try_until < rq->sent + patience ? rq->try_until : rq->sent + patience;
     for (interim = 0; interim < MAX_INTERIM; interim++) {
         rp_exchange_e e = read_head(rq, &head, deadline);
@@ -379,16 +386,20 @@ void rp_exchange_again(rp_request_t *rq)
     }
 }
 
-rp_exchange_e rp_exchange(rp_request_t *rq)
+rp_exchange_e rp_exchange_begin(rp_request_t *rq)
 {
-    rp_exchange_e e;
-
     rq->failure.type = NULL;
     rq->body_sent = 0;
     rq->sent = 0;
     rq->hints = NULL;
     rq->sent_whole = rq->continued = rq->answered = rq->close_client = 0;
     rq->response.request_time = apr_time_now();
-    e = rp_send_request(rq);
+    return rp_send_request(rq);
+}
+
+rp_exchange_e rp_exchange(rp_request_t *rq)
+{
+    rp_exchange_e e = rp_exchange_begin(rq);
+
     return e == RP_EXCHANGE_DONE ? rp_receive_head(rq) : e;
 }

@@ -9,6 +9,7 @@
 #ifndef RP_UPSTREAM_H
 #define RP_UPSTREAM_H
 
+#include "lane/lane.h"
 #include "request.h"
 
 /**
@@ -36,8 +37,18 @@ typedef enum rp_exchange_e {
  */
 rp_exchange_e rp_exchange(rp_request_t *rq);
 
+/** The first half of it: send the request. @return RP_EXCHANGE_DONE when rp_receive_head() can follow */
+rp_exchange_e rp_exchange_begin(rp_request_t *rq);
+
 /** Send the request on rq->conn. @return RP_EXCHANGE_DONE when the response can be awaited */
 rp_exchange_e rp_send_request(rp_request_t *rq);
+
+/**
+ * Wait for any of n (at most 2) backends' connections; notices a client that went away.
+ * @param waitees  the backends', with room for one more
+ * @return APR_SUCCESS, APR_TIMEUP, APR_ECONNABORTED for the client, or what waiting failed with
+ */
+apr_status_t rp_wait_backends(rp_request_t *rq, rp_waitee_t *waitees, int n, apr_time_t deadline);
 
 /** Send the client an interim response, when it can take one. Uses fields up: httpd empties the table. */
 void rp_send_interim(rp_request_t *rq, int status, const char *reason, apr_table_t *fields);
@@ -49,7 +60,7 @@ void rp_send_interim(rp_request_t *rq, int status, const char *reason, apr_table
  */
 rp_exchange_e rp_take_content(rp_request_t *rq, apr_uint64_t most);
 
-/** Read up to the head of a response that is final, or 101, into rq->response. */
+/** Read up to the head of a response that is final, or 101, into rq->response. Time counts from rq->sent if that is set. */
 rp_exchange_e rp_receive_head(rp_request_t *rq);
 
 /** What the backend had to say while the request was still being sent. */

@@ -1,0 +1,156 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+
+# With RProxyHedge, a request that is slower than most is sent to a second member, and the first answer counts.
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use RP::Test;
+
+use Time::HiRes qw(time);
+
+# The member that gets nearly all requests: quick, except where the target says otherwise.
+sub first_one
+{
+    my ($c, $request) = @_;
+    my ($what) = $request->target =~ m{(\w*)\z};
+    if ($what eq 'hangs' || $what eq 'both') {
+        $c->note('left') if $c->wait_gone;
+        return $c->close;
+    } elsif ($what eq 'hints') {
+        $c->send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n");
+        $c->note('left') if $c->wait_gone;
+        return $c->close;
+    } elsif ($what eq 'late') {
+        $c->silent_for(0.4);
+    } elsif ($what eq 'dies') {
+        $c->wait_signal('die');
+        return $c->reset;
+    }
+    return $c->respond($request, 200, [], 'first');
+}
+
+sub second_one
+{
+    my ($c, $request) = @_;
+    my ($what) = $request->target =~ m{(\w*)\z};
+    if ($what eq 'both') {
+        $c->note('left') if $c->wait_gone;
+        return $c->close;
+    } elsif ($what eq 'hints') {
+        $c->send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n");
+    } elsif ($what eq 'late') {
+        return $c->respond($request, 503, [], 'too much');
+    } elsif ($what eq 'dies') {
+        $c->note('asked');
+        $c->silent_for(0.3);
+    }
+    return $c->respond($request, 200, [], 'second');
+}
+
+each_mpm {
+    my ($tls) = RP::TLS->authority;
+    for my $scheme (qw(http https)) {
+        my @tls = $scheme eq 'https' ? (tls => $tls->issue) : ();
+        my $ca = @tls ? ' ca=' . $tls->cert : '';
+        my $first = backend(on_request => \&first_one, @tls);
+        my $second = backend(on_request => \&second_one, @tls);
+        my $members = 'RProxyMember ' . $first->url . " weight=200$ca\nRProxyMember " . $second->url . "$ca\n";
+        my $httpd = httpd(children => 4, config => <<"CONF");
+LogLevel rproxy:debug
+RProxyTimeout first-byte=3s
+<RProxyPool app>
+$members RProxyHedge 95% min=50ms
+</RProxyPool>
+<RProxyPool poor>
+$members RProxyHedge 95% min=50ms
+RProxyRetryBudget 0% floor=0
+</RProxyPool>
+<RProxyPool plain>
+$members</RProxyPool>
+RProxyPass / app
+RProxyPass /poor poor
+RProxyPass /plain plain
+<Location /off>
+    RProxyRetry off
+</Location>
+<Location /short>
+    RProxyRetry try=200ms
+</Location>
+CONF
+        my $warm = sub {
+            my ($path) = @_;
+            for my $round (1 .. 25) {
+                get($httpd, $path);
+            }
+            # What is known of the latencies is a tenth of a second old at most.
+            select undef, undef, undef, 0.15;
+            $_->forget for $first, $second;
+            $httpd->forget_logs;
+        };
+
+        part "nobody is asked twice while nothing is known ($scheme)" => sub {
+            is(get($httpd, '/late')->body, 'first', 'the first one has its time');
+            is($second->count, 0, 'the second one was not asked');
+        };
+        part "a second member answers for a slow one ($scheme)" => sub {
+            $warm->('/');
+            my $start = time;
+            my $response = get($httpd, '/hangs');
+            is($response->body, 'second', 'the client has its answer');
+            cmp_ok(time - $start, '<', 2, 'in time');
+            ok($first->wait_note(qr/left/), 'the slow one\'s connection is closed');
+            like($httpd->wait_access(qr{/hangs }) || '', qr/member=\Q@{[$second->url]}\E error=- .*attempts=2/,
+                'the notes name who answered');
+            ok($httpd->wait_log(qr/RP0354/), 'the log tells of it');
+            is(get($httpd, '/')->body, 'first', 'and all goes on');
+        };
+        part "early hints of both reach the client once ($scheme)" => sub {
+            my $response = get($httpd, '/hints');
+            is($response->body, 'second', 'it is answered');
+            is_deeply([map { $_->field('Link') } $response->informational], ['</a.css>'], 'one 103');
+        };
+        part "an error of the second one does not win ($scheme)" => sub {
+            $second->forget;
+            my $response = get($httpd, '/late');
+            is($response->body, 'first', 'the first one\'s answer is waited for');
+            is($second->count, 1, 'the second one was asked');
+            ok($httpd->wait_log(qr/RP0355.*\Q@{[$second->url]}\E/), 'the log tells of it');
+        };
+        part "the first one may fail meanwhile ($scheme)" => sub {
+            my $client = client($httpd);
+            $client->send_request('GET', '/dies');
+            ok($second->wait_note(qr/asked/), 'when the second one has been asked');
+            $first->signal('die');
+            is($client->read_response->body, 'second', 'that one answers');
+        };
+        part "a client that leaves ends both ($scheme)" => sub {
+            $_->forget for $first, $second;
+            my $client = client($httpd);
+            $client->send_request('GET', '/both');
+            ok($second->wait_requests(1), 'when both have been asked');
+            $client->close;
+            ok($_->wait_note(qr/left/), 'a connection is closed') for $first, $second;
+            ok($httpd->wait_access(qr{/both .* 499 }), 'and it is logged as gone');
+        };
+        part "deadlines hold ($scheme)" => sub {
+            my $response = get($httpd, '/short/both');
+            is($response->status, 504, 'when neither answers');
+            like($response->field('Proxy-Status'), qr/error=connection_read_timeout/, 'with the reason');
+        };
+        part "what may not be sent twice is not ($scheme)" => sub {
+            $second->forget;
+            is(post($httpd, '/late', 'x')->body, 'first', 'POST');
+            is(request($httpd, 'QUERY', '/late', [], 'x')->body, 'first', 'what has content');
+            is(get($httpd, '/off/late')->body, 'first', 'and where there are no retries');
+            is($second->count, 0, 'the second one was not asked');
+        };
+        part "hedging is within the budget, and off by default ($scheme)" => sub {
+            for my $pool (qw(poor plain)) {
+                $warm->("/$pool/");
+                is(get($httpd, "/$pool/late")->body, 'first', $pool);
+                is($second->count, 0, 'the second one was not asked');
+            }
+        };
+    }
+};
+
+done_testing;
