@@ -59,7 +59,7 @@ each_mpm {
         my ($path, $config, @members) = @_;
         my $name = $path =~ s{/}{-}gr;
         @members = ($bad->url . ' weight=100', $good->url) if !@members;
-        $pools .= pool("p$name" => @members);
+        $pools .= pool("p$name" => 'RProxyMethod round-robin', @members);
         $passes .= "<Location /$path>\nRProxyPass p$name\n" . ($config || '') . "\n</Location>\n";
     };
     my @kinds = qw(leaves resets midhead babbles silent 502 503 504 chunked endless);
@@ -201,8 +201,8 @@ each_mpm {
         return $c->close;
     });
     my $good = backend(\&good);
-    my $httpd = httpd(config => pool(hasty => $hasty->url . ' weight=100', $good)
-        . pool(strict => $strict->url . ' weight=100', $good)
+    my $httpd = httpd(config => pool(hasty => 'RProxyMethod round-robin', $hasty->url . ' weight=100', $good)
+        . pool(strict => 'RProxyMethod round-robin', $strict->url . ' weight=100', $good)
         . "RProxyRetry unsafe\nRProxyPass /hasty hasty\nRProxyPass /strict strict\n");
     part 'a member that gives up in the middle of the content' => sub {
         my $client = client($httpd);
@@ -246,7 +246,7 @@ one_mpm {
 one_mpm {
     my $bad = backend(sub { $_[0]->respond($_[1], 503, [], 'no') });
     my $good = backend(responds(200, ['Cache-Control' => 'max-age=1, stale-while-revalidate=600'], 'good'));
-    my $httpd = httpd(config => pool(app => $bad->url . ' weight=100', $good)
+    my $httpd = httpd(config => pool(app => 'RProxyMethod round-robin', $bad->url . ' weight=100', $good)
         . "RProxyCacheLocal \@ROOT\@/cache size=8M\nRProxyCache on\nRProxyPass / app\n");
     part 'a refresh in the background is tried again as well' => sub {
         is(get($httpd, '/a')->body, 'good', 'the first one is fetched');
