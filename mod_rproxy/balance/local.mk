@@ -32,3 +32,11 @@ t_unit_test_queue_LDADD = $(UNIT_LDADD) -lm
 check_PROGRAMS += bench/simulate
 bench_simulate_SOURCES = bench/simulate.c
 bench_simulate_LDADD = $(UNIT_LDADD) -lm
+
+check_PROGRAMS += t/unit/test_method
+t_unit_test_method_SOURCES = t/unit/test_method.c t/unit/state_util.h
+t_unit_test_method_LDADD = $(UNIT_LDADD) -lm
+
+check_PROGRAMS += t/unit/test_hashing
+t_unit_test_hashing_SOURCES = t/unit/test_hashing.c t/unit/state_util.h
+t_unit_test_hashing_LDADD = $(UNIT_LDADD) -lm
