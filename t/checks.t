@@ -12,7 +12,7 @@ use Time::HiRes qw(sleep time);
 sub checked
 {
     my ($name, $check, @members) = @_;
-    return pool($name, @members) =~ s{^(?=</)}{    RProxyCheck $check\n}mr;
+    return pool($name, @members) =~ s{^(?=</)}{    RProxyMethod round-robin\n    RProxyCheck $check\n}mr;
 }
 
 # A backend that says its name, and is ill as long as there is the file in {ill}.

@@ -114,12 +114,16 @@ static int failed_trial(const rp_slot_t *slot, rp_outcome_e outcome)
     return outcome >= RP_OUTCOME_CONNECT || (outcome == RP_OUTCOME_ERROR && (out == RP_OUT_ERRORS || out == RP_OUT_OUTLIER));
 }
 
-static rp_news_e end_trial(rp_state_t *state, rp_slot_t *slot, rp_outcome_e outcome, apr_time_t now)
+static rp_news_e end_trial(rp_state_t *state, rp_slot_t *slot, rp_outcome_e outcome, apr_interval_time_t latency,
+                           apr_time_t now)
 {
     rp_out_e why = outcome == RP_OUTCOME_CONNECT ? RP_OUT_CONNECT
                  : outcome == RP_OUTCOME_ERROR ? (rp_out_e)rp_get(slot->out) : RP_OUT_FAILURES;
 
     if (!failed_trial(slot, outcome)) {
+        /* How it was before it was out says nothing of how it is. */
+        rp_put(slot->latency, 0);
+        rp_latency_add(&slot->latency, latency, now);
         take_back(state, slot, now);
         return RP_NEWS_BACK;
     }
@@ -164,7 +168,7 @@ rp_news_e rp_state_report(rp_state_t *state, unsigned i, rp_outcome_e outcome, i
 
     count_outcome(slot, outcome, latency, now);
     if (trial) {
-        return end_trial(state, slot, outcome, now);
+        return end_trial(state, slot, outcome, latency, now);
     }
     /* What began before it was taken out says nothing new. */
     if (outcome == RP_OUTCOME_OK || rp_get(slot->out_until)) {

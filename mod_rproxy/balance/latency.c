@@ -9,8 +9,8 @@
 
 /* Milliseconds in which an average goes most of the way to a new value that is greater, or smaller: what has become
  * slow is seen soon, what has become fast is believed later. */
-#define RISE 2000.0f
-#define DECAY 10000.0f
+#define RISE 1000.0f
+#define DECAY 3000.0f
 /* A failure counts as a response that takes so many times as long as is usual, within these bounds: failing fast is
  * not being fast. One of a thousand requests that fails says little, one of five much. */
 #define FAILURE 4

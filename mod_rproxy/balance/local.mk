@@ -40,3 +40,7 @@ t_unit_test_method_LDADD = $(UNIT_LDADD) -lm
 check_PROGRAMS += t/unit/test_hashing
 t_unit_test_hashing_SOURCES = t/unit/test_hashing.c t/unit/state_util.h
 t_unit_test_hashing_LDADD = $(UNIT_LDADD) -lm
+
+check_PROGRAMS += t/unit/test_eject
+t_unit_test_eject_SOURCES = t/unit/test_eject.c t/unit/state_util.h
+t_unit_test_eject_LDADD = $(UNIT_LDADD) -lm
