@@ -66,7 +66,7 @@ typedef struct rp_request_t {
     apr_table_t *fields;       /* request fields for backends: end-to-end, with ours added */
     rp_body_e body;            /* of the request: none, length, chunked */
     apr_uint64_t body_len;
-    rp_str_t content;          /* its beginning, read ahead (rp_take_content) or kept for another try; ptr is NULL for none */
+    rp_str_t content;          /* its beginning, read ahead or kept for another try; ptr is NULL for none */
     apr_size_t content_room;   /* bytes there are for it */
     int content_whole;         /* content is all of it, to be sent as often as need be */
     apr_uint64_t keep_most;    /* so much of it is kept while it is sent */
@@ -75,7 +75,7 @@ typedef struct rp_request_t {
     apr_uint64_t body_sent;    /* bytes of it that went to the backend */
     int sent_whole;            /* the request went out to its last byte: without that its connection is of no more use */
     int continued;             /* the backend has said 100 */
-    int answered;              /* the status of the final response whose head is here, though it was not waited for; or 0 */
+    int answered;              /* the status of the final response, whose head came before it was waited for; or 0 */
     int close_client;          /* the client may still send what nobody wants: its connection ends with the response */
     int is_part;               /* of another response (a subrequest, an error document): whole, and without conditions */
     const char *upgrade;       /* the protocols that the client would switch to, or NULL */

@@ -53,7 +53,8 @@ each_mpm {
         my $ca = @tls ? ' ca=' . $tls->cert : '';
         my $first = backend(on_request => \&first_one, @tls);
         my $second = backend(on_request => \&second_one, @tls);
-        my $members = "RProxyMethod round-robin\n" . 'RProxyMember ' . $first->url . " weight=200$ca\nRProxyMember " . $second->url . "$ca\n";
+        my $members = "RProxyMethod round-robin\nRProxyMember @{[$first->url]} weight=200$ca\n"
+            . "RProxyMember @{[$second->url]}$ca\n";
         my $httpd = httpd(children => 4, config => <<"CONF");
 LogLevel rproxy:debug
 RProxyTimeout first-byte=3s

@@ -91,7 +91,7 @@ each_mpm {
             is($bad->count, 1, 'the bad one was asked once');
             like($httpd->wait_access(qr{/get/$kind }) || '', qr/member=\Q@{[$good->url]}\E error=- .*attempts=2/,
                 'notes tell it');
-            like($httpd->wait_log(qr/RP035[23]/) || '', qr/pool p\S+, member \Q@{[$bad->url]}\E.*trying \Q@{[$good->url]}/,
+            like($httpd->wait_log(qr/RP035[23]/) || '', qr/pool p\S+, member \Q@{[$bad->url]}\E.*\Q@{[$good->url]}/,
                 'a log line too');
         };
     }
@@ -201,9 +201,20 @@ each_mpm {
         return $c->close;
     });
     my $good = backend(\&good);
+    my $silent = backend(sub { $_[0]->note('left') if $_[0]->wait_gone; $_[0]->close });
     my $httpd = httpd(config => pool(hasty => 'RProxyMethod round-robin', $hasty->url . ' weight=100', $good)
         . pool(strict => 'RProxyMethod round-robin', $strict->url . ' weight=100', $good)
-        . "RProxyRetry unsafe\nRProxyPass /hasty hasty\nRProxyPass /strict strict\n");
+        . pool(patient => $good) . pool(leave => 'RProxyMethod round-robin', $strict->url . ' weight=100', $silent)
+        . <<'CONF');
+RProxyRetry unsafe
+RProxyPass /hasty hasty
+RProxyPass /strict strict
+RProxyPass /patient patient
+RProxyPass /leave leave
+<Location /patient>
+    RProxyRetry try=500ms
+</Location>
+CONF
     part 'a member that gives up in the middle of the content' => sub {
         my $client = client($httpd);
         $client->send_request('POST', '/hasty', ['Content-Length' => 3000]);
@@ -213,6 +224,25 @@ each_mpm {
         is($client->read_response->body, 'good', 'another one gets it');
         is($good->last_request->body, 'a' x 1500 . 'b' x 1500, 'all of it');
         is($client->get('/strict')->status, 200, 'the client goes on');
+    };
+    part 'a client that takes its time does not use up the time of a try' => sub {
+        $_->forget for $strict, $good;
+        my $client = client($httpd);
+        $client->send_request('POST', '/patient', ['Content-Length' => 2000]);
+        $client->send('a' x 1000);
+        ok($good->wait_requests(1), 'the member has its head');
+        select undef, undef, undef, 0.8;
+        $client->send('b' x 1000);
+        is($client->read_response->body, 'good', 'it is answered');
+        is($good->count, 1, 'with one try');
+    };
+    part 'a client that leaves during another try ends it' => sub {
+        my $client = client($httpd);
+        $client->send_request('GET', '/leave');
+        ok($silent->wait_requests(1), 'when the second member has been asked');
+        $client->close;
+        ok($silent->wait_note(qr/left/), 'its connection is closed');
+        ok($httpd->wait_access(qr{/leave .* 499 .*attempts=2}), 'and it is logged as gone');
     };
     part 'a member that does not want the content at all' => sub {
         my $client = client($httpd);
@@ -227,8 +257,8 @@ each_mpm {
 # When everybody fails, retries are a share of the requests.
 one_mpm {
     my @bad = map { backend(responds(503, [], 'no')) } 1 .. 3;
-    my $httpd = httpd(children => 3, config => "<RProxyPool app>\n" . join('', map { 'RProxyMember ' . $_->url . "\n" } @bad)
-        . "RProxyRetryBudget 20% floor=1\n</RProxyPool>\nRProxyPass / app\n");
+    my $httpd = httpd(children => 3, config => pool(app => 'RProxyRetryBudget 20% floor=1', @bad)
+        . "RProxyPass / app\n");
     part 'a pool in trouble does not get many times the requests' => sub {
         my @statuses = map { get($httpd, '/')->status } 1 .. 200;
         is(scalar(grep { $_ == 503 } @statuses), 200, 'failures reach the clients');
@@ -239,6 +269,27 @@ one_mpm {
         my @lines = $httpd->error_log =~ /RP0351/g;
         ok(scalar @lines, 'the log says that the budget is used up');
         cmp_ok(scalar @lines, '<=', 3, 'but not each time');
+    };
+};
+
+# Streams of HTTP/2 have no socket of their own.
+each_mpm {
+    return pass('mod_http2 does not run under prefork') if $RP::Test::mpm eq 'prefork';
+    my $bad = backend(\&misbehave);
+    my $good = backend(\&good);
+    my $httpd = httpd(modules => ['http2'], config => pool(app => 'RProxyMethod round-robin', $bad->url . ' weight=100', $good)
+        . "Protocols h2c http/1.1\nRProxyRetry unsafe\nRProxyPass / app\n");
+    part 'a client of HTTP/2 has its requests sent again as well' => sub {
+        my @curl = ('curl', '-sS', '--http2-prior-knowledge', '--max-time', 10);
+        my $site = 'http://127.0.0.1:' . $httpd->port;
+        for my $what ('/503', '/resets') {
+            my ($status, $output) = command([@curl, $site . $what]);
+            is($output, 'good', "GET $what");
+            my $body = "$what again " x 3000;
+            ($status, $output) = command([@curl, '--data-binary', $body, $site . $what]);
+            is($output, 'good', "POST $what");
+            is($good->last_request->body, $body, 'with its content');
+        }
     };
 };
 

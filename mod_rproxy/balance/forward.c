@@ -194,8 +194,8 @@ static int may_spend(const rp_forward_t *f)
     }
     if (rp_budget_tell(budget, now)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, f->rq->r, RPLOGNO(0351) "pool %s: more requests fail than "
-                      "RProxyRetryBudget %d%% floor=%d lets be sent again; failures go to the clients", f->pool->conf->name,
-                      conf->share, conf->floor);
+                      "RProxyRetryBudget %d%% floor=%d lets be sent again; failures go to the clients",
+                      f->pool->conf->name, conf->share, conf->floor);
     }
     return 0;
 }
@@ -209,14 +209,14 @@ static void log_retry(const rp_forward_t *f, const char *failed, int cause, cons
                       f->pool->conf->name, failed, rq->response.status, rq->member);
     }
     else {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, rq->r, RPLOGNO(0353) "pool %s, member %s, phase %s: %s (%s); trying %s",
-                      f->pool->conf->name, failed, failure->phase, failure->cause, failure->type, rq->member);
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, rq->r, RPLOGNO(0353) "pool %s, member %s, phase %s: %s (%s); "
+                      "trying %s", f->pool->conf->name, failed, failure->phase, failure->cause, failure->type, rq->member);
     }
 }
 
 /*
- * Go on to another member that there is a connection to, when what came of this one's exchange asks for it.  Only then what
- * this one said is given up: without another it is the answer. @return 0 then
+ * Go on to another member that there is a connection to, when what came of this one's exchange asks for it.  Only then
+ * what this one said is given up: without another it is the answer. @return 0 then
  */
 static int go_on(rp_forward_t *f, rp_exchange_e e)
 {

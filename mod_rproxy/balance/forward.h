@@ -34,7 +34,7 @@ void rp_forward_report(rp_forward_t *f, rp_exchange_e e);
 /** How long a request's first member has before a second one is asked, too; 0: as long as it likes. */
 apr_interval_time_t rp_hedge_delay(const rp_forward_t *f);
 
-/** rp_exchange() with the one, and after the delay with a second one, whichever answers first; f->choice is that one then. */
+/** rp_exchange() with the one, and after the delay with a second one, too; f->choice is then the one that answered. */
 rp_exchange_e rp_hedge_exchange(rp_forward_t *f, apr_interval_time_t delay);
 
 #endif

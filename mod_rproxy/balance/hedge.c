@@ -46,8 +46,9 @@ static void take_down(const rp_forward_t *f, runner_t *runner)
     apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->first_byte_timeout, RP_DEFAULT_FIRST_BYTE_TIMEOUT);
 
     *runner = (runner_t){
-        .choice = f->choice, .conn = rq->conn, .sent = rq->sent, .try_until = rq->try_until, .until = rq->sent + patience,
-        .request_time = rq->response.request_time, .sent_whole = rq->sent_whole, .hints = rq->hints, .failure = rq->failure
+        .choice = f->choice, .conn = rq->conn, .sent = rq->sent, .try_until = rq->try_until,
+        .until = rq->sent + patience, .request_time = rq->response.request_time, .sent_whole = rq->sent_whole,
+        .hints = rq->hints, .failure = rq->failure
     };
     if (rq->try_until && rq->try_until < runner->until) {
         runner->until = rq->try_until;
@@ -153,8 +154,8 @@ static int start_second(rp_forward_t *f, const runner_t *first, runner_t *second
     }
     take_down(f, second);
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, f->rq->r, RPLOGNO(0354) "pool %s, member %s has no answer after %"
-                  APR_TIME_T_FMT " us; %s is asked, too", f->pool->conf->name, first->choice.member->peer.conf->url, delay,
-                  second->choice.member->peer.conf->url);
+                  APR_TIME_T_FMT " us; %s is asked, too", f->pool->conf->name, first->choice.member->peer.conf->url,
+                  delay, second->choice.member->peer.conf->url);
     return 1;
 }
 
@@ -209,8 +210,8 @@ static void leave_race(rp_forward_t *f, const runner_t *runner, rp_exchange_e e)
     };
 
     turn_to(f, runner);
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, f->rq->r, RPLOGNO(0355) "pool %s, member %s %s; the other one that was asked "
-                  "has time", f->pool->conf->name, f->rq->member, how[e]);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, f->rq->r, RPLOGNO(0355) "pool %s, member %s %s; the other one that was "
+                  "asked has time", f->pool->conf->name, f->rq->member, how[e]);
     rp_forward_report(f, e);
     rp_conn_close(runner->conn);
 }

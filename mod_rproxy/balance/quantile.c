@@ -35,7 +35,8 @@ static rp_quantile_window_t *window_at(rp_quantile_t *quantile, apr_uint32_t num
     apr_uint32_t seen = __atomic_load_n(&window->number, __ATOMIC_RELAXED);
     unsigned i;
 
-    if (seen != number && __atomic_compare_exchange_n(&window->number, &seen, number, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    if (seen != number
+        && __atomic_compare_exchange_n(&window->number, &seen, number, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         for (i = 0; i < RP_QUANTILE_BUCKETS; i++) {
             __atomic_store_n(&window->counts[i], 0, __ATOMIC_RELAXED);
         }

@@ -123,9 +123,9 @@ static const char *read_on(cmd_parms *cmd, rp_dir_conf_t *conf)
         const char *word = ap_getword(cmd->pool, &text, ',');
 
         if (!add_cause(on, word)) {
-            return apr_psprintf(cmd->pool, "RProxyRetry: on=%s is not accepted for '%s'; write, separated by commas, some "
-                                "of connect, reset, timeout, and at most %d statuses or ranges of them from 400 to 599, "
-                                "such as 502 or 500-599", conf->retry.on_text, word, RP_RETRY_RANGES);
+            return apr_psprintf(cmd->pool, "RProxyRetry: on=%s is not accepted for '%s'; write, separated by commas, "
+                                "some of connect, reset, timeout, and at most %d statuses or ranges of them from 400 "
+                                "to 599, such as 502 or 500-599", conf->retry.on_text, word, RP_RETRY_RANGES);
         }
     } while (*text);
     conf->retry.on = on;
@@ -189,8 +189,8 @@ const char *rp_cmd_retry_budget(cmd_parms *cmd, void *dir, const char *share, co
         return error;
     }
     if (digits == 0 || digits > 3 || atoi(share) > 100 || strcmp(share + digits, "%")) {
-        return apr_psprintf(cmd->pool, "RProxyRetryBudget %s: write a share of the requests from 0%% to 100%%, and floor=N",
-                            share);
+        return apr_psprintf(cmd->pool, "RProxyRetryBudget %s: write a share of the requests from 0%% to 100%%, and "
+                            "floor=N", share);
     }
     budget = apr_pmemdup(cmd->pool, &default_budget, sizeof(default_budget));
     budget->share = atoi(share);
@@ -237,8 +237,8 @@ const char *rp_cmd_hedge(cmd_parms *cmd, void *dir, const char *quantile, const 
     }
     hedge = apr_pcalloc(cmd->pool, sizeof(*hedge));
     if (!read_quantile(quantile, &hedge->permille)) {
-        return apr_psprintf(cmd->pool, "RProxyHedge %s: write off, or the share of responses that are waited for, from 50%% to "
-                            "99.9%%, and min=TIME", quantile);
+        return apr_psprintf(cmd->pool, "RProxyHedge %s: write off, or the share of responses that are waited for, from "
+                            "50%% to 99.9%%, and min=TIME", quantile);
     }
     error = option ? rp_option_set(cmd->pool, rp_hedge_options, hedge, option) : NULL;
     if (error) {

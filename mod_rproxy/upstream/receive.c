@@ -262,7 +262,8 @@ static rp_exchange_e accept_final(rp_request_t *rq, const rp_head_t *head)
         const char *to = apr_table_get(rq->response.fields, "Upgrade");
 
         if (!rq->upgrade || !to || !rp_list_has(rq->upgrade, to)) {
-            return refused_response(rq, "http_upgrade_failed", "the backend switches to a protocol that nobody asked for");
+            return refused_response(rq, "http_upgrade_failed",
+                                    "the backend switches to a protocol that nobody asked for");
         }
         return RP_EXCHANGE_DONE;
     }

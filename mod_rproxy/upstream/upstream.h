@@ -60,7 +60,7 @@ void rp_send_interim(rp_request_t *rq, int status, const char *reason, apr_table
  */
 rp_exchange_e rp_take_content(rp_request_t *rq, apr_uint64_t most);
 
-/** Read up to the head of a response that is final, or 101, into rq->response. Time counts from rq->sent if that is set. */
+/** Read up to the head of a response that is final, or 101, into rq->response. Time counts from rq->sent, if set. */
 rp_exchange_e rp_receive_head(rp_request_t *rq);
 
 /** What the backend had to say while the request was still being sent. */
