@@ -89,6 +89,8 @@ typedef struct rp_request_t {
     apr_table_t *hints;        /* of the 103s that the backend sent before it, or NULL */
     const apr_table_t *hinted; /* those that the client was sent before the backend was asked, or NULL */
     apr_table_t *hints_passed; /* those of tries that came to nothing, or NULL */
+    apr_uint64_t queue_ticket; /* in its pool's queue, if it has ever waited there; else 0 */
+    apr_time_t queue_until;    /* rp_now(): it waits there no longer than until then */
     int attempts;
     const char *member;        /* URL of the last one tried */
     rp_failure_t failure;

@@ -88,6 +88,7 @@ static void judge(checks_t *checks, const watch_t *w, const char *cause)
     rp_put(slot->checked, rp_now());
     if (s.state != (rp_check_e)rp_get(slot->check)) {
         rp_state_check(&w->member->pool->state, w->member->index, s.state, rp_now());
+        rp_pool_wake(w->member->pool);
     }
     if (changed) {
         tell(checks, w, cause);

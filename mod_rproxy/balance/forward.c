@@ -312,6 +312,7 @@ static void begin(rp_forward_t *f, rp_request_t *rq)
                   ? (apr_uint64_t)RP_OR_DEFAULT(conf->retry.body, RP_DEFAULT_RETRY_BODY) : 0;
     f->may_hedge = f->pool->conf->hedge && enabled && f->attempts > 1 && rp_is_safe_method(rq->r)
                  && rq->body == RP_BODY_NONE && !rq->upgrade;
+    rq->queue_ticket = 0;
 }
 
 int rp_forward(rp_request_t *rq)

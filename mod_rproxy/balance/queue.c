@@ -43,14 +43,19 @@ static int is_choosy(const rp_wish_t *wish)
     return wish->wanted != RP_ANYBODY || wish->ntried > 0;
 }
 
-static void link_last(rp_queue_t *queue, unsigned entry)
+/* In the order of the tickets; who has waited before goes in front of those who came later. */
+static void link_in(rp_queue_t *queue, unsigned entry)
 {
     rp_waiter_t *w = waiter(queue, entry);
+    unsigned prev = queue->last;
 
-    w->next = 0;
-    w->prev = queue->last;
-    *(queue->last ? &waiter(queue, queue->last)->next : &queue->first) = entry;
-    queue->last = entry;
+    while (prev && waiter(queue, prev)->wish.ticket > w->wish.ticket) {
+        prev = waiter(queue, prev)->prev;
+    }
+    w->prev = prev;
+    w->next = prev ? waiter(queue, prev)->next : queue->first;
+    *(prev ? &waiter(queue, prev)->next : &queue->first) = entry;
+    *(w->next ? &waiter(queue, w->next)->prev : &queue->last) = entry;
     queue->choosy += (unsigned)is_choosy(&w->wish);
 }
 
@@ -92,7 +97,7 @@ static int by_ticket(const void *a, const void *b)
 {
     const rp_waiter_t *const *x = a, *const *y = b;
 
-    return (*x)->ticket < (*y)->ticket ? -1 : 1;
+    return (*x)->wish.ticket < (*y)->wish.ticket ? -1 : 1;
 }
 
 /* Whoever held the lock died with it: what is true of each entry stands in it, the lists are made anew. */
@@ -112,14 +117,14 @@ static void mend(rp_queue_t *queue)
             order[n++] = w;
         }
         else if (rp_get(w->turn) == RP_TURN_WAITS) {
-            /* Without memory: in any order. */
-            link_last(queue, i);
+            /* The long way. */
+            link_in(queue, i);
         }
     }
     if (order) {
         qsort(order, n, sizeof(*order), by_ticket);
         for (i = 0; i < n; i++) {
-            link_last(queue, (unsigned)(order[i] - queue->waiters) + 1);
+            link_in(queue, (unsigned)(order[i] - queue->waiters) + 1);
         }
     }
     for (i = queue->first, n = 0; i; i = waiter(queue, i)->next) {
@@ -279,7 +284,7 @@ void rp_queue_give(rp_giver_t *giver)
     unlock(giver->queue);
 }
 
-static rp_turn_e append(rp_giver_t *giver, const rp_wish_t *wish, unsigned row, unsigned *entry)
+static rp_turn_e append(rp_giver_t *giver, rp_wish_t *wish, unsigned row, unsigned *entry)
 {
     rp_queue_t *queue = giver->queue;
     rp_waiter_t *w;
@@ -290,18 +295,18 @@ static rp_turn_e append(rp_giver_t *giver, const rp_wish_t *wish, unsigned row, 
         return RP_TURN_FULL;
     }
     w = waiter(queue, *entry);
-    w->ticket = ++queue->tickets;
+    wish->ticket = wish->ticket ? wish->ticket : ++queue->tickets;
     w->since = giver->now;
     w->wish = *wish;
     w->row = row;
     __atomic_store_n(&w->turn, RP_TURN_WAITS, __ATOMIC_RELEASE);
-    link_last(queue, *entry);
+    link_in(queue, *entry);
     rp_add(queue->waiting, 1);
     queue->counts.waited++;
     return RP_TURN_WAITS;
 }
 
-rp_turn_e rp_queue_join(rp_giver_t *giver, const rp_wish_t *wish, int may_wait, unsigned row, unsigned *slot, int *trial,
+rp_turn_e rp_queue_join(rp_giver_t *giver, rp_wish_t *wish, int may_wait, unsigned row, unsigned *slot, int *trial,
                         unsigned *entry)
 {
     rp_queue_t *queue = giver->queue;

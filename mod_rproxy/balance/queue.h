@@ -28,6 +28,7 @@ typedef struct rp_queue_conf_t {
 
 /** What a request needs. */
 typedef struct rp_wish_t {
+    apr_uint64_t ticket;         /* of when it waited before, for the same place in the queue; 0: it did not */
     apr_uint64_t hash;           /* as in rp_pick_t */
     apr_uint16_t wanted;         /* this slot and no other, or RP_ANYBODY */
     apr_uint16_t may_try;        /* as in rp_pick_t */
@@ -44,9 +45,8 @@ typedef enum rp_turn_e {
 } rp_turn_e;
 
 typedef struct rp_waiter_t {
-    apr_uint64_t ticket;   /* order of arrival */
     apr_int64_t since;     /* rp_now() */
-    rp_wish_t wish;
+    rp_wish_t wish;        /* its ticket is the order of arrival */
     apr_uint32_t turn;     /* rp_turn_e; written last */
     apr_uint32_t row;      /* of the process that it is in */
     apr_uint32_t slot;     /* of RP_TURN_GIVEN */
@@ -109,6 +109,7 @@ void rp_queue_give(rp_giver_t *giver);
 
 /**
  * Get a place, or join.
+ * @param wish      gets its ticket with RP_TURN_WAITS
  * @param may_wait  0: a place that there is, or none
  * @param row    of the process
  * @param slot   out, with RP_TURN_GIVEN: the member that is entered (and not yet counted for the process)
@@ -116,7 +117,7 @@ void rp_queue_give(rp_giver_t *giver);
  * @param entry  out, with RP_TURN_WAITS: to call rp_queue_leave() with whatever happens
  * @return RP_TURN_GIVEN, RP_TURN_WAITS, RP_TURN_NOBODY, or RP_TURN_FULL
  */
-rp_turn_e rp_queue_join(rp_giver_t *giver, const rp_wish_t *wish, int may_wait, unsigned row, unsigned *slot, int *trial,
+rp_turn_e rp_queue_join(rp_giver_t *giver, rp_wish_t *wish, int may_wait, unsigned row, unsigned *slot, int *trial,
                         unsigned *entry);
 
 /** Has its turn come? Without the lock. */

@@ -169,10 +169,11 @@ static int wait_turn(const rp_request_t *rq, rp_pool_t *pool, unsigned entry, ap
 }
 
 /* @return 0 when it has been to too many members to tell */
-static int make_wish(rp_wish_t *wish, const rp_pick_t *pick, int wanted, const rp_pool_t *pool)
+static int make_wish(rp_wish_t *wish, const rp_request_t *rq, const rp_pick_t *pick, int wanted, const rp_pool_t *pool)
 {
     unsigned i;
 
+    wish->ticket = rq->queue_ticket;
     wish->hash = pick->hash;
     wish->wanted = (apr_uint16_t)(wanted < 0 ? RP_ANYBODY : wanted);
     wish->may_try = pick->may_try != 0;
@@ -209,12 +210,14 @@ static rp_chosen_e chosen(rp_pool_t *pool, unsigned slot, int trial, rp_choice_t
 static rp_chosen_e wait_in_queue(rp_request_t *rq, rp_pool_t *pool, unsigned entry, rp_choice_t *choice)
 {
     apr_time_t began = rp_now();
-    int gone = wait_turn(rq, pool, entry, began + pool->conf->queue.wait);
     unsigned slot;
-    int trial;
+    int trial, gone;
     rp_giver_t giver;
     rp_turn_e turn;
 
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0342) "pool %s: the members that could take the request are "
+                  "busy; it waits as one of %u", pool->conf->name, rp_get(pool->queue->waiting));
+    gone = wait_turn(rq, pool, entry, rq->queue_until);
     init_giver(&giver, pool);
     turn = rp_queue_leave(&giver, entry, gone, &slot, &trial);
     apr_table_setn(rq->r->notes, "rproxy-queued",
@@ -243,7 +246,7 @@ rp_chosen_e rp_pool_queue(rp_request_t *rq, rp_pool_t *pool, const rp_pick_t *pi
     rp_giver_t giver;
     rp_wish_t wish;
 
-    if (!make_wish(&wish, pick, wanted, pool)) {
+    if (!make_wish(&wish, rq, pick, wanted, pool)) {
         return refuse(rq, "the members that it has not been to are busy");
     }
     init_giver(&giver, pool);
@@ -252,6 +255,10 @@ rp_chosen_e rp_pool_queue(rp_request_t *rq, rp_pool_t *pool, const rp_pick_t *pi
         rp_member_count(&pool->members[slot]);
         return chosen(pool, slot, trial, choice);
     case RP_TURN_WAITS:
+        if (!rq->queue_ticket) {
+            rq->queue_ticket = wish.ticket;
+            rq->queue_until = giver.now + pool->conf->queue.wait;
+        }
         return wait_in_queue(rq, pool, entry, choice);
     case RP_TURN_NOBODY:
         return RP_CHOSEN_NOBODY;

@@ -228,6 +228,29 @@ static void members_that_were_tried_are_passed_over(void **unused)
     gets(entry, 2);
 }
 
+static void who_was_sent_to_a_member_in_vain_keeps_its_place(void **unused)
+{
+    rp_giver_t giver = giver_at(1);
+    rp_wish_t wish = { .wanted = RP_ANYBODY, .may_try = 1 };
+    unsigned slot, a, b;
+    int trial;
+
+    (void)unused;
+    fill_up();
+    assert_int_equal(rp_queue_join(&giver, &wish, 1, 0, &slot, &trial, &a), RP_TURN_WAITS);
+    b = wait_as(1, -1);
+    free_place(1);
+    gets(a, 1);
+    /* There it was in vain, and another has the place. */
+    wish.ntried = 1;
+    wish.tried[0] = 1;
+    assert_int_equal(rp_queue_join(&giver, &wish, 1, 0, &slot, &trial, &a), RP_TURN_WAITS);
+    free_place(0);
+    gets(a, 0);
+    free_place(2);
+    gets(b, 2);
+}
+
 static void a_draining_member_serves_those_who_want_it(void **unused)
 {
     unsigned a;
@@ -461,6 +484,7 @@ int main(void)
         TEST(a_place_freed_while_somebody_joins_is_not_lost),
         TEST(who_wants_a_certain_member_blocks_nobody),
         TEST(members_that_were_tried_are_passed_over),
+        TEST(who_was_sent_to_a_member_in_vain_keeps_its_place),
         TEST(a_draining_member_serves_those_who_want_it),
         TEST(the_length_is_a_bound_and_entries_are_used_again),
         TEST(who_may_not_wait_is_told_so),
