@@ -19,6 +19,7 @@
 #include "lane/hold.h"
 #include "log.h"
 #include "route/route.h"
+#include "status/manage.h"
 #include "upstream/upstream.h"
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -70,17 +71,20 @@ static void register_hooks(apr_pool_t *p)
 {
     /* URLs that mod_rewrite has changed are routed by what they became. */
     static const char *const after[] = { "mod_rewrite.c", NULL };
+    /* Its threads call ours as soon as they are there. */
+    static const char *const before[] = { "mod_watchdog.c", NULL };
 
     (void)p;
     ap_hook_check_config(rp_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, before, APR_HOOK_MIDDLE);
     ap_hook_child_status(child_status, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_quick_handler(quick_handler, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_translate_name(rp_route_translate, after, NULL, APR_HOOK_FIRST);
     ap_hook_map_to_storage(rp_route_map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_type_checker(rp_route_type, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(rp_manage_handler, NULL, NULL, APR_HOOK_MIDDLE);
     rp_encode_register();
     rp_trailers_register();
     rp_hold_register();

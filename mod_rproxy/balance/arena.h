@@ -13,15 +13,18 @@
 
 #include "balance/queue.h"
 #include "balance/state.h"
+#include "upstream/conn.h"
 
 #define RP_POOL_NAME_MAX 64
 #define RP_MEMBER_URL_MAX 288
 #define RP_MEMBER_TEXT_MAX 512
 
-/** What is said of a member beside what requests need. Written holding the pool's lock. */
+/** What is said of a member beside what picks need. Written holding the pool's lock, or before others see it. */
 typedef struct rp_slot_info_t {
     char url[RP_MEMBER_URL_MAX];
     char text[RP_MEMBER_TEXT_MAX]; /* options of one added at run time, as behind RProxyMember */
+    rp_addresses_t addresses;      /* of its host's name; see rp_addresses_get() */
+    rp_tls_tally_t tls;            /* touched with atomics alone */
 } rp_slot_info_t;
 
 /** A pool's part. */

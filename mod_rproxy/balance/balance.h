@@ -23,6 +23,9 @@ typedef struct rp_member_t {
     rp_slot_t *slot;
     rp_slot_info_t *info;
     apr_uint32_t generation; /* of the slot, for which peer was made; 0: none yet */
+    apr_pool_t *p;           /* peer's, of a member added at run time */
+    int held;                /* by so many who use peer without an exchange */
+    int broken;              /* peer could not be made */
 } rp_member_t;
 
 typedef struct rp_pool_t {
@@ -48,6 +51,7 @@ typedef struct rp_choice_t {
     rp_member_t *member;
     int trial;        /* the request finds out whether it is back */
     int reported;
+    apr_uint32_t generation; /* of the slot */
     apr_time_t began; /* rp_now() */
 } rp_choice_t;
 
@@ -83,7 +87,10 @@ int rp_pool_choose_free(rp_request_t *rq, rp_pool_t *pool, const unsigned char *
  */
 rp_method_fn rp_method_for(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick);
 
-/** Count a member's use. @return 0 when it has as many as it may */
+/**
+ * Count a member's use, and see that its peer is that of the slot's member.
+ * @return 0 when it has as many as it may, was removed, or cannot be made
+ */
 int rp_member_enter(rp_member_t *member);
 void rp_member_leave(rp_member_t *member);
 

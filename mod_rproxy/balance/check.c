@@ -20,6 +20,7 @@
 #include "balance/balance.h"
 #include "balance/check.h"
 #include "balance/check_state.h"
+#include "balance/member.h"
 #include "balance/probe.h"
 #include "lane/lane.h"
 #include "log.h"
@@ -99,6 +100,7 @@ static void drop_probe(watch_t *w)
 {
     if (w->probe) {
         rp_probe_free(w->probe);
+        rp_member_release(w->member);
         w->probe = NULL;
     }
 }
@@ -117,8 +119,14 @@ static void begin_check(checks_t *checks, watch_t *w, apr_time_t now)
     rp_probe_e e;
 
     w->next = now + rp_check_wait(w->conf->interval, w->conf->jitter, rp_random());
+    if (!rp_member_hold(w->member)) {
+        return;
+    }
     w->probe = rp_probe_new(w->conf, &w->member->peer, now);
-    if (w->probe) {
+    if (!w->probe) {
+        rp_member_release(w->member);
+    }
+    else {
         e = rp_probe_step(w->probe, now);
         if (e != RP_PROBE_RUNNING) {
             end_check(checks, w, e);
@@ -143,7 +151,7 @@ static int is_there(watch_t *w, apr_time_t now)
     const rp_slot_t *slot = w->member->slot;
     apr_uint32_t generation = rp_get(slot->generation);
 
-    if (!rp_slot_holds(slot) || rp_get(slot->admin) == RP_ADMIN_DISABLED || w->member->generation != generation) {
+    if (!rp_slot_holds(slot) || rp_get(slot->admin) == RP_ADMIN_DISABLED) {
         drop_probe(w);
         return 0;
     }

@@ -66,6 +66,7 @@ static rp_chosen_e choose_free(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pic
             choice->member = &pool->members[i];
             choice->trial = pick->trial;
             choice->reported = 0;
+            choice->generation = rp_get(pool->state.slots[i].generation);
             choice->began = pick->now;
             return RP_CHOSEN;
         }
@@ -141,7 +142,7 @@ void rp_choice_report(const rp_request_t *rq, rp_choice_t *choice, rp_outcome_e 
     apr_interval_time_t out;
     rp_news_e news;
 
-    if (choice->reported) {
+    if (choice->reported || choice->generation != rp_get(member->slot->generation)) {
         return;
     }
     choice->reported = 1;

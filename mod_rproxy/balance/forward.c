@@ -31,7 +31,8 @@ static int is_idempotent(const request_rec *r)
 
 void rp_forward_name(rp_forward_t *f)
 {
-    f->rq->member = f->choice.member->peer.conf->url;
+    /* The member may be removed, and forgotten, before the request is logged. */
+    f->rq->member = apr_pstrdup(f->rq->r->pool, f->choice.member->peer.conf->url);
     apr_table_setn(f->rq->r->notes, "rproxy-member", f->rq->member);
 }
 
@@ -58,10 +59,10 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, int fresh)
         return 1;
     }
     rp_choice_report(rq, choice, RP_OUTCOME_CONNECT);
-    rp_choice_leave(choice);
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, rq->r, RPLOGNO(0305) "pool %s, member %s, phase %s: %s (%s); it is skipped "
                   "for %" APR_TIME_T_FMT " ms", rq->route->pool_name, member->peer.conf->url, rq->failure.phase,
                   rq->failure.cause, rq->failure.type, apr_time_as_msec(rp_get(member->slot->out_until) - rp_now()));
+    rp_choice_leave(choice);
     return 0;
 }
 
@@ -106,7 +107,7 @@ static rp_exchange_e exchange(rp_forward_t *f)
     e = delay ? rp_hedge_exchange(f, delay) : rp_exchange(rq);
     if (e == RP_EXCHANGE_STALE && is_worth_reconnecting(f) && (is_kept || rp_member_enter(f->choice.member))) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0306) "a kept connection to %s was closed; trying a new "
-                      "one", f->choice.member->peer.conf->url);
+                      "one", rq->member);
         rp_forward_use(f);
         rp_exchange_again(rq);
         return connect_member(rq, &f->choice, 1) ? rp_exchange(rq) : e;

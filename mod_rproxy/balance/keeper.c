@@ -9,6 +9,7 @@
 
 #include "balance/balance.h"
 #include "balance/check.h"
+#include "balance/member.h"
 #include "lane/lane.h"
 #include "log.h"
 
@@ -54,6 +55,26 @@ static apr_status_t watch(int state, void *data, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+static void tidy(rp_pool_conf_t *conf, server_rec *s, void *data)
+{
+    unsigned i;
+
+    (void)s;
+    (void)data;
+    for (i = 0; i < conf->pool->state.nslots; i++) {
+        rp_member_tidy(&conf->pool->members[i]);
+    }
+}
+
+/* In each child: what is its own. */
+static apr_status_t watch_child(int state, void *data, apr_pool_t *p)
+{
+    if (state == AP_WATCHDOG_STATE_RUNNING) {
+        rp_each_pool(p, data, tidy, NULL);
+    }
+    return APR_SUCCESS;
+}
+
 void rp_keeper_init(apr_pool_t *pconf, server_rec *main_server)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
@@ -61,7 +82,9 @@ void rp_keeper_init(apr_pool_t *pconf, server_rec *main_server)
     ap_watchdog_t *watchdog;
 
     if (!get || !add || get(&watchdog, WATCHDOG, 0, 1, pconf) != APR_SUCCESS
-        || add(watchdog, INTERVAL, main_server, watch) != APR_SUCCESS) {
+        || add(watchdog, INTERVAL, main_server, watch) != APR_SUCCESS
+        || get(&watchdog, AP_WATCHDOG_DEFAULT, 0, 0, pconf) != APR_SUCCESS
+        || add(watchdog, INTERVAL, main_server, watch_child) != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main_server, RPLOGNO(0311) "mod_watchdog is not loaded: members are not "
                      "compared with one another");
     }

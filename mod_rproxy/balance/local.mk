@@ -1,5 +1,5 @@
 mod_rproxy_la_SOURCES += %D%/balance.h %D%/arena.h %D%/arena.c %D%/pool.c %D%/choose.c %D%/forward.h %D%/forward.c %D%/hedge.c \
-	%D%/keeper.c
+	%D%/keeper.c %D%/member.h %D%/member.c %D%/control.h %D%/control.c %D%/control_change.c
 mod_rproxy_la_SOURCES += %D%/queue_wait.h %D%/queue_wait.c
 librpcore_la_SOURCES += %D%/queue.h %D%/queue.c
 librpcore_la_SOURCES += %D%/budget.h %D%/budget.c %D%/quantile.h %D%/quantile.c

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <apr_strings.h>
 
 #include "balance/lookup.h"
 
@@ -10,7 +12,9 @@
 
 struct rp_lookup_t {
     apr_pool_t *pool;
-    rp_peer_t peer;
+    rp_member_conf_t conf;
+    rp_address_t addresses[RP_MAX_ADDRESSES];
+    int naddresses;
     const char *error;
     int done;  /* what stands above may be read */
     int users; /* the thread, and who asked */
@@ -30,9 +34,7 @@ static void *run(void *data)
 {
     rp_lookup_t *lookup = data;
 
-    if (!rp_peer_resolve(&lookup->peer, lookup->pool, &lookup->error)) {
-        lookup->peer.naddresses = 0;
-    }
+    lookup->naddresses = rp_resolve(&lookup->conf, lookup->addresses, lookup->pool, &lookup->error);
     __atomic_store_n(&lookup->done, 1, __ATOMIC_RELEASE);
     rp_lookup_release(lookup);
     __atomic_sub_fetch(&under_way, 1, __ATOMIC_RELAXED);
@@ -57,15 +59,17 @@ static int start(rp_lookup_t *lookup)
     return rc == 0;
 }
 
-rp_lookup_t *rp_lookup_begin(const rp_peer_t *peer)
+rp_lookup_t *rp_lookup_begin(const rp_member_conf_t *conf)
 {
     rp_lookup_t *lookup;
 
     if (__atomic_add_fetch(&under_way, 1, __ATOMIC_RELAXED) <= MAX_LOOKUPS && (lookup = calloc(1, sizeof(*lookup)))) {
-        lookup->peer.conf = peer->conf;
         lookup->users = 2;
         /* Of its own, not the caller's: pools of two threads have nothing in common. */
         if (apr_pool_create_unmanaged_ex(&lookup->pool, NULL, NULL) == APR_SUCCESS) {
+            lookup->conf.scheme = conf->scheme;
+            lookup->conf.host = apr_pstrdup(lookup->pool, conf->host);
+            lookup->conf.port = conf->port;
             if (start(lookup)) {
                 return lookup;
             }
@@ -77,13 +81,13 @@ rp_lookup_t *rp_lookup_begin(const rp_peer_t *peer)
     return NULL;
 }
 
-int rp_lookup_done(rp_lookup_t *lookup, rp_address_t **addresses, int *n, const char **error)
+int rp_lookup_done(rp_lookup_t *lookup, rp_address_t addresses[RP_MAX_ADDRESSES], int *n, const char **error)
 {
     if (!__atomic_load_n(&lookup->done, __ATOMIC_ACQUIRE)) {
         return 0;
     }
-    *addresses = lookup->peer.addresses;
-    *n = lookup->peer.naddresses;
+    memcpy(addresses, lookup->addresses, (size_t)lookup->naddresses * sizeof(*addresses));
+    *n = lookup->naddresses;
     *error = lookup->error;
     return 1;
 }

@@ -14,14 +14,14 @@
 typedef struct rp_lookup_t rp_lookup_t;
 
 /**
- * Begin to look peer's name up.
- * @param peer  its configuration outlives the process's threads
+ * Begin to look a member's name up.
+ * @param conf  is copied as far as it is needed
  * @return NULL when enough others are under way: ask again
  */
-rp_lookup_t *rp_lookup_begin(const rp_peer_t *peer);
+rp_lookup_t *rp_lookup_begin(const rp_member_conf_t *conf);
 
-/** Nonzero when it is over; *n is 0 with *error when nothing was found. What is pointed to lives as long as lookup. */
-int rp_lookup_done(rp_lookup_t *lookup, rp_address_t **addresses, int *n, const char **error);
+/** Nonzero when it is over; *n is 0 with *error, which lives as long as lookup, when nothing was found. */
+int rp_lookup_done(rp_lookup_t *lookup, rp_address_t addresses[RP_MAX_ADDRESSES], int *n, const char **error);
 
 void rp_lookup_release(rp_lookup_t *lookup);
 

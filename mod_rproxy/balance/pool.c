@@ -10,8 +10,8 @@
 #include <http_log.h>
 
 #include "balance/balance.h"
+#include "balance/member.h"
 #include "balance/queue_wait.h"
-#include "balance/table.h"
 #include "lane/lane.h"
 #include "log.h"
 
@@ -53,7 +53,8 @@ typedef struct init_t {
 
 static unsigned levels_of(const rp_pool_conf_t *conf)
 {
-    unsigned levels = 1;
+    /* One that is added may have any. */
+    unsigned levels = conf->room ? RP_LEVELS : 1;
     int i;
 
     for (i = 0; i < conf->members->nelts; i++) {
@@ -84,36 +85,32 @@ static void leave(rp_peer_t *peer)
 
 static void init_member(rp_member_t *member, rp_member_conf_t *conf, server_rec *s, init_t *init)
 {
-    const char *error = NULL, *warning = NULL;
+    rp_address_t addresses[RP_MAX_ADDRESSES];
+    const char *error = NULL;
 
-    if (!rp_peer_init(&member->peer, conf, init->p, &error, &warning)) {
+    if (!rp_peer_init(&member->peer, conf, init->p, &error)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, RPLOGNO(0301) "RProxyMember %s on line %d of %s: %s", conf->url,
                      conf->where.line, conf->where.file, error);
         init->errors++;
     }
-    else if (warning) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, RPLOGNO(0302) "RProxyMember %s on line %d of %s: %s; it will be looked "
-                     "up again for each request that wants this member", conf->url, conf->where.line, conf->where.file,
-                     warning);
+    else {
+        int n = rp_resolve(conf, addresses, init->p, &error);
+
+        rp_addresses_set(&member->info->addresses, addresses, n);
+        if (n == 0) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, RPLOGNO(0302) "RProxyMember %s on line %d of %s: %s; it will be "
+                         "looked up again for each request that wants this member", conf->url, conf->where.line,
+                         conf->where.file, error);
+        }
     }
     member->peer.leave = leave;
+    member->peer.shared = &member->info->addresses;
+    member->peer.tally = &member->info->tls;
     member->generation = 1;
 }
 
-static void fill_slot(rp_slot_t *slot, rp_slot_info_t *info, const rp_member_conf_t *conf)
-{
-    apr_cpystrn(info->url, conf->url, sizeof(info->url));
-    slot->origin = RP_SLOT_CONFIGURED;
-    slot->generation = 1;
-    slot->weight = slot->conf_weight = (apr_uint32_t)conf->weight;
-    slot->level = (apr_uint32_t)conf->level;
-    slot->max = (apr_uint32_t)conf->max;
-    slot->retry = conf->retry;
-    slot->id = rp_slot_id(conf->url);
-}
-
 /* What was set by hand and what is known of its health, not what it has under way: that stays with the old generation. */
-static void inherit(rp_slot_t *slot, const rp_slot_t *old)
+static void inherit(rp_slot_t *slot, rp_slot_info_t *info, const rp_slot_t *old, const rp_slot_info_t *old_info)
 {
     rp_slot_t fresh = *slot;
 
@@ -131,26 +128,72 @@ static void inherit(rp_slot_t *slot, const rp_slot_t *old)
     if (old->origin != RP_SLOT_REMOVED) {
         slot->origin = fresh.origin;
     }
+    info->tls = old_info->tls;
 }
 
-static void inherit_pool(rp_pool_t *pool, rp_slot_info_t *infos, const rp_arena_t *previous)
+/* A slot of the room for what the configuration does not name; -1: there is none. */
+static int next_room(const rp_pool_t *pool)
+{
+    unsigned i;
+
+    for (i = (unsigned)pool->conf->members->nelts; i < pool->state.nslots; i++) {
+        if (pool->state.slots[i].origin == RP_SLOT_FREE) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* One that was added at run time; children make its peer when they need it. */
+static void take_over(rp_pool_t *pool, rp_slot_info_t *infos, const rp_slot_t *old, const rp_slot_info_t *old_info,
+                      server_rec *s)
+{
+    int i = next_room(pool);
+
+    if (i < 0 || old->level >= pool->state.nlevels) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, RPLOGNO(0375) "pool %s: there is no room any more for member %s, which "
+                     "was added at run time", pool->conf->name, old_info->url);
+        return;
+    }
+    infos[i] = *old_info;
+    pool->state.slots[i] = *old;
+    pool->state.slots[i].inflight = 0;
+    pool->state.slots[i].generation = 1;
+}
+
+static int find_url(const rp_slot_info_t *infos, unsigned n, const char *url)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        if (!strcmp(infos[i].url, url)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static void inherit_pool(rp_pool_t *pool, rp_slot_info_t *infos, const rp_arena_t *previous, server_rec *s)
 {
     rp_region_t *region = previous ? rp_arena_region(previous, pool->conf->name) : NULL;
-    rp_slot_info_t *old_infos;
+    unsigned nconf = (unsigned)pool->conf->members->nelts;
+    const rp_slot_info_t *old_infos;
     rp_state_t old;
-    unsigned i, j;
+    unsigned i;
 
     if (!region) {
         return;
     }
     old_infos = rp_arena_infos(previous, region);
     rp_state_map(&old, rp_arena_state(previous, region), region->nslots, region->nlevels, (int)region->hashing, NULL);
-    for (i = 0; i < (unsigned)pool->conf->members->nelts; i++) {
-        for (j = 0; j < region->nslots; j++) {
-            if (old.slots[j].origin != RP_SLOT_FREE && !strcmp(infos[i].url, old_infos[j].url)) {
-                inherit(&pool->state.slots[i], &old.slots[j]);
-                break;
-            }
+    for (i = 0; i < region->nslots; i++) {
+        int found = old.slots[i].origin != RP_SLOT_FREE ? find_url(infos, nconf, old_infos[i].url) : -1;
+
+        if (found >= 0) {
+            inherit(&pool->state.slots[found], &infos[found], &old.slots[i], &old_infos[i]);
+        }
+        else if (old.slots[i].origin == RP_SLOT_ADDED) {
+            take_over(pool, infos, &old.slots[i], &old_infos[i], s);
         }
     }
 }
@@ -192,11 +235,13 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
         if (i < (unsigned)conf->members->nelts) {
             rp_member_conf_t *member_conf = APR_ARRAY_IDX(conf->members, i, rp_member_conf_t *);
 
-            fill_slot(member->slot, member->info, member_conf);
+            rp_slot_fill(member->slot, member->info, member_conf);
+            member->slot->origin = RP_SLOT_CONFIGURED;
+            member->slot->generation = 1;
             init_member(member, member_conf, s, init);
         }
     }
-    inherit_pool(pool, infos, init->previous);
+    inherit_pool(pool, infos, init->previous, s);
     if (!conf->check) {
         forget_checks(pool);
     }
@@ -236,7 +281,7 @@ static void child_init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
 {
     unsigned i;
 
-    for (i = 0; i < conf->pool->state.nslots; i++) {
+    for (i = 0; i < (unsigned)conf->members->nelts; i++) {
         apr_status_t rv = rp_peer_child_init(&conf->pool->members[i].peer, data);
 
         if (rv != APR_SUCCESS) {
@@ -247,6 +292,11 @@ static void child_init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
 
 void rp_balance_child_init(apr_pool_t *p, server_rec *main_server)
 {
+    apr_status_t rv = rp_members_child_init(p);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, main_server, RPLOGNO(0376) "cannot make a lock and a pool for the members");
+    }
     row = rp_arena_claim_row(arena, getpid());
     if (row) {
         rp_queue_child_init(&row->bell, p, main_server);
@@ -310,6 +360,10 @@ int rp_member_enter(rp_member_t *member)
         return 0;
     }
     count_use(member, 1);
+    if (!rp_member_ready(member)) {
+        rp_member_leave(member);
+        return 0;
+    }
     return 1;
 }
 

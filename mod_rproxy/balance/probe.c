@@ -35,7 +35,7 @@ struct rp_probe_t {
     phase_e phase;
     rp_transport_t t;
     rp_lookup_t *lookup;         /* of a name that was not known at start */
-    rp_address_t *addresses;     /* the peer's or the lookup's */
+    rp_address_t addresses[RP_MAX_ADDRESSES]; /* the peer's or the lookup's */
     int naddresses;
     int tried;                   /* of the addresses */
     int reconnected;
@@ -96,8 +96,7 @@ rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, apr_time_
     memset(p, 0, offsetof(rp_probe_t, buf));
     p->conf = conf;
     p->peer = peer;
-    p->addresses = peer->addresses;
-    p->naddresses = peer->naddresses;
+    p->naddresses = rp_peer_addresses(peer, p->addresses);
     p->deadline = now + conf->timeout;
     rp_transport_init(&p->t);
     rp_chunked_init(&p->chunked);
@@ -216,9 +215,9 @@ static rp_probe_e resolve(rp_probe_t *p, apr_time_t now)
 
     if (p->naddresses == 0) {
         if (!p->lookup) {
-            p->lookup = rp_lookup_begin(p->peer);
+            p->lookup = rp_lookup_begin(p->peer->conf);
         }
-        if (!p->lookup || !rp_lookup_done(p->lookup, &p->addresses, &p->naddresses, &error)) {
+        if (!p->lookup || !rp_lookup_done(p->lookup, p->addresses, &p->naddresses, &error)) {
             return RP_PROBE_RUNNING;
         }
         if (p->naddresses == 0) {

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "balance/balance.h"
+#include "balance/member.h"
 #include "balance/queue_wait.h"
 #include "lane/bell.h"
 #include "lane/lane.h"
@@ -200,9 +201,15 @@ static int may_wait(const rp_request_t *rq, const rp_pool_t *pool)
 
 static rp_chosen_e chosen(rp_pool_t *pool, unsigned slot, int trial, rp_choice_t *choice)
 {
+    /* It may have been removed while the request waited. */
+    if (!rp_member_ready(&pool->members[slot])) {
+        rp_member_leave(&pool->members[slot]);
+        return RP_CHOSEN_NOBODY;
+    }
     choice->member = &pool->members[slot];
     choice->trial = trial;
     choice->reported = 0;
+    choice->generation = rp_get(choice->member->slot->generation);
     choice->began = rp_now();
     return RP_CHOSEN;
 }

@@ -13,6 +13,8 @@ rp_where_t rp_where(const cmd_parms *cmd);
 const char *rp_cmd_pool(cmd_parms *cmd, void *dir, const char *args);
 const char *rp_cmd_member(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 
+const char *rp_cmd_room(cmd_parms *cmd, void *dir, const char *n);
+
 /** The pool whose section is being read, for the directives in it. @return NULL with *error outside of one */
 rp_pool_conf_t *rp_open_pool(const cmd_parms *cmd, const char **error);
 

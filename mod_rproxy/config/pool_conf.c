@@ -9,6 +9,8 @@
 
 #include "config/directives.h"
 
+#define MAX_ROOM 1000
+
 /* The pool whose section is being read. */
 static rp_pool_conf_t *open_pool;
 
@@ -96,5 +98,22 @@ const char *rp_cmd_member(cmd_parms *cmd, void *dir, int argc, char *const argv[
         }
     }
     APR_ARRAY_PUSH(pool->members, rp_member_conf_t *) = m;
+    return NULL;
+}
+
+const char *rp_cmd_room(cmd_parms *cmd, void *dir, const char *n)
+{
+    const char *error = NULL;
+    rp_pool_conf_t *pool = rp_open_pool(cmd, &error);
+    uint64_t room;
+
+    (void)dir;
+    if (!pool) {
+        return error;
+    }
+    if (!rp_parse_uint((rp_str_t){ n, strlen(n) }, MAX_ROOM + 1, &room) || room > MAX_ROOM) {
+        return apr_psprintf(cmd->pool, "RProxyRoom %s: write a number from 0 to %d", n, MAX_ROOM);
+    }
+    pool->room = (int)room;
     return NULL;
 }

@@ -56,6 +56,16 @@ static rp_conn_t *pop_idle(rp_peer_t *peer)
     return conn;
 }
 
+void rp_peer_close_idle(rp_peer_t *peer)
+{
+    rp_conn_t *conn;
+
+    /* Bounded: nobody adds to the list of a member that is not used. */
+    while ((conn = pop_idle(peer)) != NULL) {
+        rp_conn_close(conn);
+    }
+}
+
 rp_conn_t *rp_conn_take(rp_peer_t *peer)
 {
     apr_time_t now = rp_now();
@@ -84,11 +94,11 @@ static rp_conn_t *detach_oldest(rp_peer_t *peer, apr_time_t now)
     return oldest;
 }
 
-static void end_use(rp_conn_t *conn)
+/* The last that is done with the peer: it may be another member's from here on. */
+static void end_use(rp_peer_t *peer, int in_use)
 {
-    if (conn->in_use) {
-        conn->in_use = 0;
-        conn->peer->leave(conn->peer);
+    if (in_use) {
+        peer->leave(peer);
     }
 }
 
@@ -96,7 +106,7 @@ void rp_conn_park(rp_conn_t *conn)
 {
     rp_peer_t *peer = conn->peer;
     apr_time_t now = rp_now();
-    int was_used = conn->in_use;
+    int in_use = conn->in_use;
     rp_conn_t *oldest;
 
     if (peer->conf->keep == 0 || now - conn->made >= peer->conf->lifetime || conn->start != conn->end
@@ -115,21 +125,20 @@ void rp_conn_park(rp_conn_t *conn)
     peer->idle = conn;
     peer->nidle++;
     apr_thread_mutex_unlock(peer->lock);
-    /* Whom the use goes to finds the connection. */
-    if (was_used) {
-        peer->leave(peer);
-    }
     if (oldest) {
         rp_conn_close(oldest);
     }
+    end_use(peer, in_use);
 }
 
 void rp_conn_close(rp_conn_t *conn)
 {
-    /* In this order: who gets the member's use next must not meet this one there. */
+    rp_peer_t *peer = conn->peer;
+    int in_use = conn->in_use;
+
     rp_transport_close(&conn->t);
-    end_use(conn);
     free(conn);
+    end_use(peer, in_use);
 }
 
 static const char *status_text(apr_pool_t *p, apr_status_t rv)
@@ -189,29 +198,36 @@ static rp_conn_t *new_conn(rp_peer_t *peer)
     return conn;
 }
 
+/* Where a new connection may go to. */
+typedef struct targets_t {
+    rp_address_t addresses[RP_MAX_ADDRESSES];
+    int n;
+} targets_t;
+
 /* A connection to one of the peer's addresses. */
-static apr_status_t reach(rp_conn_t *conn, const rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends)
+static apr_status_t reach(rp_conn_t *conn, const targets_t *targets, apr_time_t deadline, const rp_endpoints_t *ends)
 {
     apr_status_t rv = APR_EGENERAL;
     int i;
 
-    for (i = 0; i < peer->naddresses && rv != APR_SUCCESS; i++) {
+    for (i = 0; i < targets->n && rv != APR_SUCCESS; i++) {
         /* Each address gets its share of the time that is left, so that a dead one does not use up all of it. */
-        rv = rp_transport_connect(&conn->t, &peer->addresses[i],
-                                  rp_now() + (deadline - rp_now()) / (peer->naddresses - i));
+        rv = rp_transport_connect(&conn->t, &targets->addresses[i],
+                                  rp_now() + (deadline - rp_now()) / (targets->n - i));
     }
-    return rv == APR_SUCCESS && peer->conf->proxy_protocol ? rp_transport_announce(&conn->t, ends) : rv;
+    return rv == APR_SUCCESS && conn->peer->conf->proxy_protocol ? rp_transport_announce(&conn->t, ends) : rv;
 }
 
-static apr_status_t connect_and_shake(rp_conn_t *conn, const rp_peer_t *peer, apr_time_t deadline,
+static apr_status_t connect_and_shake(rp_conn_t *conn, const targets_t *targets, apr_time_t deadline,
                                       const rp_endpoints_t *ends, apr_pool_t *p, rp_failure_t *failure)
 {
+    const rp_peer_t *peer = conn->peer;
     rp_tls_failure_e kind = RP_TLS_OK;
     apr_status_t rv;
     int tries;
 
     for (tries = 0; tries < 2; tries++) {
-        rv = reach(conn, peer, deadline, ends);
+        rv = reach(conn, targets, deadline, ends);
         if (rv != APR_SUCCESS) {
             connect_failed(failure, rv, p);
             return rv;
@@ -235,9 +251,10 @@ rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints
                         rp_failure_t *failure)
 {
     rp_conn_t *conn;
-    rp_peer_t fresh = *peer;
+    targets_t targets;
 
-    if (fresh.naddresses == 0 && !rp_peer_resolve(&fresh, p, &failure->cause)) {
+    targets.n = rp_peer_addresses(peer, targets.addresses);
+    if (targets.n == 0 && (targets.n = rp_resolve(peer->conf, targets.addresses, p, &failure->cause)) == 0) {
         failure->status = 502;
         failure->type = "dns_error";
         failure->phase = "resolve";
@@ -251,7 +268,7 @@ rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints
         failure->cause = "out of memory";
         return NULL;
     }
-    if (connect_and_shake(conn, &fresh, deadline, ends, p, failure) != APR_SUCCESS) {
+    if (connect_and_shake(conn, &targets, deadline, ends, p, failure) != APR_SUCCESS) {
         rp_conn_close(conn);
         return NULL;
     }

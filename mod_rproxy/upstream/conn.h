@@ -31,8 +31,7 @@ typedef struct rp_tls_tally_t {
 typedef struct rp_peer_t {
     const rp_member_conf_t *conf;
     void (*leave)(struct rp_peer_t *); /* a connection in use is parked or closed; NULL: nobody asks */
-    rp_address_t *addresses;
-    int naddresses;          /* 0: its name was not known at start; resolved when first needed */
+    const rp_addresses_t *shared; /* its name's addresses; NULL, and for a Unix socket: none */
     rp_tls_t *tls;           /* for https */
     rp_tls_tally_t *tally;   /* in shared memory, or NULL */
     apr_thread_mutex_t *lock; /* guards what follows; never held across a wait */
@@ -64,16 +63,25 @@ typedef struct rp_failure_t {
 } rp_failure_t;
 
 /**
- * Make a peer: resolves its name and reads its certificates. In the parent process, at start.
- * @return 1; 0 with *error when it can never work (its CA file is no PEM); *warning may be set with 1
+ * Make a peer: reads its certificates.
+ * @return 1; 0 with *error when it can never work (its CA file is no PEM)
  */
-int rp_peer_init(rp_peer_t *peer, const rp_member_conf_t *conf, apr_pool_t *p, const char **error, const char **warning);
+int rp_peer_init(rp_peer_t *peer, const rp_member_conf_t *conf, apr_pool_t *p, const char **error);
 
-/** Look the peer's name up; addresses go to p. @return 1, or 0 with *error */
-int rp_peer_resolve(rp_peer_t *peer, apr_pool_t *p, const char **error);
+/**
+ * Look a member's name up. Blocks for as long as the system's resolver does.
+ * @return how many addresses; 0 with *error, in p
+ */
+int rp_resolve(const rp_member_conf_t *conf, rp_address_t addresses[RP_MAX_ADDRESSES], apr_pool_t *p, const char **error);
+
+/** The addresses that are known of a peer. @return how many */
+int rp_peer_addresses(const rp_peer_t *peer, rp_address_t addresses[RP_MAX_ADDRESSES]);
 
 /** In each child: the lock, and that TLS sessions are kept. */
 apr_status_t rp_peer_child_init(rp_peer_t *peer, apr_pool_t *p);
+
+/** Close the idle connections. */
+void rp_peer_close_idle(rp_peer_t *peer);
 
 /** An idle connection that is fit for another exchange, or NULL. */
 rp_conn_t *rp_conn_take(rp_peer_t *peer);

@@ -17,14 +17,9 @@
 #include <apr_time.h>
 #include <openssl/ssl.h>
 
+#include "upstream/addresses.h"
 #include "upstream/proxy_header.h"
 #include "upstream/tls.h"
-
-/** Where to connect to. */
-typedef struct rp_address_t {
-    struct sockaddr_storage sa;
-    socklen_t len;
-} rp_address_t;
 
 typedef struct rp_transport_t {
     int fd;             /* -1 when closed */
