@@ -52,6 +52,7 @@ typedef struct rp_choice_t {
     int trial;        /* the request finds out whether it is back */
     int reported;
     apr_uint32_t generation; /* of the slot */
+    const char *url;  /* the request's, once it has a connection or tries to have one */
     apr_time_t began; /* rp_now() */
 } rp_choice_t;
 

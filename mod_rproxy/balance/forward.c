@@ -31,13 +31,14 @@ static int is_idempotent(const request_rec *r)
 
 void rp_forward_name(rp_forward_t *f)
 {
-    /* The member may be removed, and forgotten, before the request is logged. */
-    f->rq->member = apr_pstrdup(f->rq->r->pool, f->choice.member->peer.conf->url);
+    f->rq->member = f->choice.url;
     apr_table_setn(f->rq->r->notes, "rproxy-member", f->rq->member);
 }
 
 void rp_forward_use(rp_forward_t *f)
 {
+    /* Once its use is over the member may be removed, and forgotten. */
+    f->choice.url = apr_pstrdup(f->rq->r->pool, f->choice.member->peer.conf->url);
     rp_forward_name(f);
     f->rq->attempts++;
     apr_table_setn(f->rq->r->notes, "rproxy-attempts", apr_itoa(f->rq->r->pool, f->rq->attempts));
