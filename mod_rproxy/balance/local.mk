@@ -44,3 +44,7 @@ t_unit_test_hashing_LDADD = $(UNIT_LDADD) -lm
 check_PROGRAMS += t/unit/test_eject
 t_unit_test_eject_SOURCES = t/unit/test_eject.c t/unit/state_util.h
 t_unit_test_eject_LDADD = $(UNIT_LDADD) -lm
+
+check_PROGRAMS += t/unit/test_state_threads
+t_unit_test_state_threads_SOURCES = t/unit/test_state_threads.c t/unit/state_util.h
+t_unit_test_state_threads_LDADD = $(UNIT_LDADD) -lm

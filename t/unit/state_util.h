@@ -47,8 +47,8 @@ static inline void pool_begin(pool_t *pool, unsigned n, unsigned levels, const i
     }
     memset(pool->mem, 0, size);
     pool->eject = (rp_eject_conf_t){
-        .on = 1, .failures = 3, .errors = 5, .deviations = 190, .requests = 20, .interval = 10 * SECOND, .time = 10 * SECOND,
-        .longest = 300 * SECOND, .most = 75, .panic = 20
+        .on = 1, .failures = 3, .errors = 5, .deviations = 190, .requests = 20, .interval = 10 * SECOND,
+        .time = 10 * SECOND, .longest = 300 * SECOND, .most = 75, .panic = 20
     };
     pool->now = 1000 * SECOND;
     pool->random = 1;

@@ -50,7 +50,7 @@ static void count_picks(pool_t *pool, rp_method_fn method, unsigned *counts)
     }
 }
 
-/* Each member's count is its share of all by weight, or differs by no more than deviations of the binomial distribution. */
+/* Each member's count is its share by weight, or, unless that is 0, is within so many deviations of a binomial one. */
 static void shares_are_by_weight(rp_method_fn method, double deviations)
 {
     size_t s;
@@ -271,7 +271,8 @@ static void failing_fast_is_not_being_fast(void **unused)
     for (n = 0; n < 20; n++) {
         pool.now += SECOND / 100;
         for (i = 0; i < 10; i++) {
-            rp_state_report(&pool.state, i, i == 4 ? RP_OUTCOME_ERROR : RP_OUTCOME_OK, 0, i == 4 ? 100 : 10000, pool.now);
+            rp_state_report(&pool.state, i, i == 4 ? RP_OUTCOME_ERROR : RP_OUTCOME_OK, 0, i == 4 ? 100 : 10000,
+                            pool.now);
         }
     }
     count_picks(&pool, rp_method_p2c, counts);
