@@ -65,11 +65,19 @@ $members RProxyHedge 95% min=50ms
 $members RProxyHedge 95% min=50ms
 RProxyRetryBudget 0% floor=0
 </RProxyPool>
+<RProxyPool narrow>
+RProxyMethod round-robin
+RProxyMember @{[$first->url]} weight=200 max=1$ca
+RProxyMember @{[$second->url]} max=1$ca
+RProxyHedge 95% min=50ms
+RProxyQueue wait=100ms
+</RProxyPool>
 <RProxyPool plain>
 $members</RProxyPool>
 RProxyPass / app
 RProxyPass /poor poor
 RProxyPass /plain plain
+RProxyPass /narrow narrow
 <Location /off>
     RProxyRetry off
 </Location>
@@ -143,6 +151,14 @@ CONF
             is(request($httpd, 'QUERY', '/late', [], 'x')->body, 'first', 'what has content');
             is(get($httpd, '/off/late')->body, 'first', 'and where there are no retries');
             is($second->count, 0, 'the second one was not asked');
+        };
+        part "whoever loses a race leaves its place with the member ($scheme)" => sub {
+            $warm->('/narrow/');
+            for my $what (qw(hangs hangs late hangs)) {
+                my $who = $what eq 'late' ? 'first' : 'second';
+                is(get($httpd, "/narrow/$what")->body, $who, "the $who one wins");
+            }
+            is($_->count, 4, 'a member got all of them, one at a time') for $first, $second;
         };
         part "hedging is within the budget, and off by default ($scheme)" => sub {
             for my $pool (qw(poor plain)) {

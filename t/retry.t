@@ -76,6 +76,7 @@ each_mpm {
     $path->('off/refused', 'RProxyRetry off', "$refusing weight=100", $good->url);
     $path->('inner/500', 'RProxyRetry on=500-599');
     $path->('inner/503', 'RProxyRetry on=reset');
+    $path->("narrow/$_", '', 'RProxyEject off', $bad->url . ' weight=100 max=1', $good->url . ' max=1') for qw(503 resets endless);
     $path->('last/503', '', $bad->url, "$refusing weight=100");
     $path->('many/503', 'RProxyRetry attempts=2', (map { "http://127.0.0.$_:" . $bad->port } 1), $bad->url
         =~ s/127\.0\.0\.1/localhost/r, $good->url . ' weight=1');
@@ -170,6 +171,11 @@ each_mpm {
         is(get($httpd, '/alone/503')->body, 'a 503 of its own', 'of the only member');
         is(get($httpd, '/last/503')->body, 'a 503 of its own', 'of the only one that takes connections');
         is(get($httpd, '/last/503')->body, 'a 503 of its own', 'however often');
+    };
+    part 'those that failed leave their places with the members' => sub {
+        for my $kind (qw(503 resets endless)) {
+            is(get($httpd, "/narrow/$kind")->body, 'good', "$kind, however often") for 1 .. 4;
+        }
     };
     part 'no more tries than asked for' => sub {
         $forget->();

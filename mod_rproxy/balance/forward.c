@@ -218,15 +218,15 @@ static void log_retry(const rp_forward_t *f, const char *failed, int cause, cons
 
 /*
  * Go on to another member that there is a connection to, when what came of this one's exchange asks for it.  Only then
- * what this one said is given up: without another it is the answer. @return 0 then
+ * what this one said is given up: without another it is the answer. @return 0 then, *e being what to answer
  */
-static int go_on(rp_forward_t *f, rp_exchange_e e)
+static int go_on(rp_forward_t *f, rp_exchange_e *e)
 {
     rp_request_t *rq = f->rq;
     rp_conn_t *held = rq->conn;
     rp_failure_t failure = rq->failure;
     rp_choice_t failed = f->choice;
-    int cause = cause_of(f, e);
+    int cause = cause_of(f, *e);
 
     if (!cause || !may_go_on(f, cause) || !rp_forward_anybody_left(f) || (cause != RP_RETRY_CONNECT && !may_spend(f))) {
         return 0;
@@ -237,12 +237,17 @@ static int go_on(rp_forward_t *f, rp_exchange_e e)
         }
         rq->conn = held;
         rq->failure = failure;
+        if (f->choice.how == RP_CHOSEN_GONE) {
+            rp_drop_conn(rq);
+            rq->failure.status = 0;
+            *e = RP_EXCHANGE_CLIENT;
+        }
         f->choice = failed;
         rp_forward_name(f);
         return 0;
     }
     if (cause != RP_RETRY_CONNECT) {
-        log_retry(f, failed.member->peer.conf->url, cause, &failure);
+        log_retry(f, failed.url, cause, &failure);
     }
     if (held) {
         rp_discard_response(held, &rq->response.framing);
@@ -332,7 +337,7 @@ int rp_forward(rp_request_t *rq)
 
         f.seen++;
         rp_forward_report(&f, e);
-        if (!go_on(&f, e)) {
+        if (!go_on(&f, &e)) {
             return conclude(rq, e);
         }
     }

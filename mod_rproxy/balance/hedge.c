@@ -154,8 +154,8 @@ static int start_second(rp_forward_t *f, const runner_t *first, runner_t *second
     }
     take_down(f, second);
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, f->rq->r, RPLOGNO(0354) "pool %s, member %s has no answer after %"
-                  APR_TIME_T_FMT " us; %s is asked, too", f->pool->conf->name, first->choice.member->peer.conf->url,
-                  delay, second->choice.member->peer.conf->url);
+                  APR_TIME_T_FMT " us; %s is asked, too", f->pool->conf->name, first->choice.url, delay,
+                  second->choice.url);
     return 1;
 }
 
