@@ -53,6 +53,11 @@ static const rp_option_t queue_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t sticky_options[] = {
+#include "config/sticky_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t timeout_options[] = {
 #include "config/timeout_options.def"
     RP_OPTIONS_END
@@ -96,6 +101,7 @@ static const struct {
     { "RProxyEject", eject_options },
     { "RProxyCheck", check_options },
     { "RProxyQueue", queue_options },
+    { "RProxySticky", sticky_options },
     { "RProxyTimeout", timeout_options },
     { "RProxyRetry", retry_options },
     { "RProxyRetryBudget", budget_options },

@@ -91,6 +91,7 @@ typedef struct rp_request_t {
     apr_table_t *hints_passed; /* those of tries that came to nothing, or NULL */
     apr_uint64_t queue_ticket; /* in its pool's queue, if it has ever waited there; else 0 */
     apr_time_t queue_until;    /* rp_now(): it waits there no longer than until then */
+    struct rp_session_t *session; /* see balance/sticky.h; NULL: not looked for */
     int attempts;
     const char *member;        /* URL of the last one tried */
     rp_failure_t failure;

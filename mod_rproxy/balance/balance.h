@@ -33,6 +33,7 @@ typedef struct rp_pool_t {
     rp_state_t state;
     rp_queue_t *queue;    /* of those that wait for a member that is not busy; shared */
     rp_method_fn method;
+    struct rp_sticky_t *sticky; /* its sessions, or NULL */
     rp_member_t *members; /* state.nslots */
     unsigned first_slot;  /* of all pools' slots counted through */
 } rp_pool_t;

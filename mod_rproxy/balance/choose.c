@@ -10,6 +10,7 @@
 
 #include "balance/balance.h"
 #include "balance/queue_wait.h"
+#include "balance/sticky.h"
 #include "balance/table.h"
 #include "lane/lane.h"
 #include "log.h"
@@ -46,6 +47,33 @@ static void set_out(const rp_request_t *rq, const unsigned char *tried, rp_pick_
     pick->may_try = rp_is_safe_method(rq->r);
 }
 
+static rp_chosen_e take(rp_pool_t *pool, int i, const rp_pick_t *pick, rp_choice_t *choice)
+{
+    choice->member = &pool->members[i];
+    choice->trial = pick->trial;
+    choice->reported = 0;
+    choice->generation = rp_get(pool->state.slots[i].generation);
+    choice->began = pick->now;
+    return RP_CHOSEN;
+}
+
+/* The member of the request's session, whom it waits for. */
+static rp_chosen_e choose_wanted(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick, int wanted, rp_choice_t *choice)
+{
+    rp_chosen_e how;
+
+    pick->session = 1;
+    if (!rp_get(pool->queue->waiting) && rp_slot_take(&pool->state, (unsigned)wanted, pick)
+        && rp_member_enter(&pool->members[wanted])) {
+        how = take(pool, wanted, pick, choice);
+    }
+    else {
+        how = rp_pool_queue(rq, pool, pick, wanted, choice);
+    }
+    pick->session = 0;
+    return how;
+}
+
 /* One that is free now. @return RP_CHOSEN_REFUSED when all are busy, or others wait */
 static rp_chosen_e choose_free(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick, rp_choice_t *choice)
 {
@@ -63,12 +91,7 @@ static rp_chosen_e choose_free(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pic
             break;
         }
         if (rp_member_enter(&pool->members[i])) {
-            choice->member = &pool->members[i];
-            choice->trial = pick->trial;
-            choice->reported = 0;
-            choice->generation = rp_get(pool->state.slots[i].generation);
-            choice->began = pick->now;
-            return RP_CHOSEN;
+            return take(pool, i, pick, choice);
         }
         pick->random = rp_random();
     }
@@ -79,6 +102,11 @@ int rp_pool_choose_free(rp_request_t *rq, rp_pool_t *pool, const unsigned char *
 {
     rp_pick_t pick = { 0 };
 
+    choice->how = RP_CHOSEN_NOBODY;
+    /* Another member knows nothing of the session, and would say so sooner. */
+    if (rp_sticky_is_known(rq)) {
+        return 0;
+    }
     set_out(rq, tried, &pick);
     choice->how = choose_free(rq, pool, &pick, choice);
     return choice->how == RP_CHOSEN;
@@ -87,8 +115,17 @@ int rp_pool_choose_free(rp_request_t *rq, rp_pool_t *pool, const unsigned char *
 int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice)
 {
     rp_pick_t pick = { 0 };
+    int wanted;
 
+    choice->how = RP_CHOSEN_NOBODY;
     set_out(rq, tried, &pick);
+    wanted = rp_sticky_wanted(rq, pool, &pick);
+    if (wanted >= 0) {
+        choice->how = choose_wanted(rq, pool, &pick, wanted, choice);
+    }
+    if (choice->how != RP_CHOSEN_NOBODY || rp_sticky_insists(rq)) {
+        return choice->how == RP_CHOSEN;
+    }
     choice->how = choose_free(rq, pool, &pick, choice);
     if (choice->how == RP_CHOSEN_REFUSED) {
         choice->how = rp_pool_queue(rq, pool, &pick, -1, choice);

@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "balance/forward.h"
+#include "balance/sticky.h"
 #include "lane/lane.h"
 #include "log.h"
 
@@ -256,7 +257,7 @@ static int go_on(rp_forward_t *f, rp_exchange_e *e)
     return 1;
 }
 
-static int nobody_left(rp_request_t *rq, const rp_pool_t *pool, rp_chosen_e why)
+static int nobody_left(rp_request_t *rq, rp_pool_t *pool, rp_chosen_e why)
 {
     if (rq->attempts == 0) {
         apr_table_setn(rq->r->notes, "rproxy-attempts", "0");
@@ -267,7 +268,7 @@ static int nobody_left(rp_request_t *rq, const rp_pool_t *pool, rp_chosen_e why)
     if (why == RP_CHOSEN_REFUSED) {
         return rp_pool_refused(rq, pool);
     }
-    if (rq->attempts == 0) {
+    if (!rp_sticky_refused(rq, pool) && rq->attempts == 0) {
         rp_failure_set(rq, HTTP_SERVICE_UNAVAILABLE, "destination_unavailable", "pick",
                        "all members have failed to connect just now");
         apr_table_setn(rq->r->err_headers_out, "Retry-After",
@@ -294,6 +295,7 @@ static int conclude(rp_request_t *rq, rp_exchange_e e)
 {
     switch (e) {
     case RP_EXCHANGE_DONE:
+        rp_sticky_answered(rq, (const rp_member_t *)rq->conn->peer);
         return rq->response.status == HTTP_SWITCHING_PROTOCOLS ? rp_tunnel(rq) : OK;
     case RP_EXCHANGE_CLIENT:
         return rp_client_failed(rq);

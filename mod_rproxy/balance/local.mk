@@ -48,3 +48,13 @@ t_unit_test_eject_LDADD = $(UNIT_LDADD) -lm
 check_PROGRAMS += t/unit/test_state_threads
 t_unit_test_state_threads_SOURCES = t/unit/test_state_threads.c t/unit/state_util.h
 t_unit_test_state_threads_LDADD = $(UNIT_LDADD) -lm
+
+# Sessions
+mod_rproxy_la_SOURCES += %D%/sticky.h %D%/sticky.c %D%/sticky_names.c %D%/sticky_memory.c
+librpcore_la_SOURCES += %D%/sticky_token.h %D%/sticky_token.c %D%/sticky_learn.h %D%/sticky_learn.c
+
+check_PROGRAMS += t/unit/test_sticky_token t/unit/test_sticky_learn
+t_unit_test_sticky_token_SOURCES = t/unit/test_sticky_token.c
+t_unit_test_sticky_token_LDADD = $(UNIT_LDADD)
+t_unit_test_sticky_learn_SOURCES = t/unit/test_sticky_learn.c
+t_unit_test_sticky_learn_LDADD = $(UNIT_LDADD)

@@ -12,6 +12,7 @@
 #include "balance/balance.h"
 #include "balance/member.h"
 #include "balance/queue_wait.h"
+#include "balance/sticky.h"
 #include "lane/lane.h"
 #include "log.h"
 
@@ -249,6 +250,10 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
     if (rp_state_lock_init(&pool->state) != 0 || rp_queue_init(pool->queue, (unsigned)conf->queue.length) != 0) {
         init->errors++;
     }
+    if (rp_sticky_init(pool, init->p) != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, RPLOGNO(0390) "pool %s: no memory for its sessions (RProxySticky)", conf->name);
+        init->errors++;
+    }
     rp_state_plan(&pool->state);
 }
 
@@ -271,7 +276,13 @@ int rp_balance_init(apr_pool_t *pconf, server_rec *main_server)
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0303) "cannot get shared memory for the members' state");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    rv = rp_sticky_memory_begin(main_server->process->pool);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0391) "no random bytes for a secret (RProxySticky)");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     rp_each_pool(pconf, main_server, init_pool, &init);
+    rp_sticky_memory_end();
     rp_arena_release(init.previous);
     rp_keeper_init(pconf, main_server);
     return init.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;

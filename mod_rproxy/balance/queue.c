@@ -161,23 +161,13 @@ static int is_tried(const rp_wish_t *wish, unsigned i)
     return 0;
 }
 
-/* A certain member, which may be draining: then it still serves those who have been with it. */
+/* A certain member, for a session that it has: it may be draining. */
 static int pick_wanted(rp_state_t *state, const rp_wish_t *wish, rp_pick_t *pick)
 {
-    const rp_slot_t *slot = &state->slots[wish->wanted];
-    apr_uint32_t max = rp_get(slot->max);
-
     pick->full = 0;
     pick->trial = 0;
-    if (!rp_slot_holds(slot) || rp_get(slot->admin) == RP_ADMIN_DISABLED || is_tried(wish, wish->wanted)) {
-        return -1;
-    }
-    if (rp_get(slot->admin) == RP_ADMIN_ENABLED) {
-        pick->eager = 1;
-        return rp_slot_take(state, wish->wanted, pick) ? wish->wanted : -1;
-    }
-    pick->full = rp_slot_in(slot) && max && rp_get(slot->inflight) >= max;
-    return rp_slot_in(slot) && !pick->full ? wish->wanted : -1;
+    pick->session = 1;
+    return !is_tried(wish, wish->wanted) && rp_slot_take(state, wish->wanted, pick) ? wish->wanted : -1;
 }
 
 static int pick_anybody(const rp_giver_t *giver, const rp_wish_t *wish, rp_pick_t *pick)

@@ -206,6 +206,13 @@ static rp_fitness_e judge_health(const rp_state_t *state, const rp_slot_t *slot,
     return until <= pick->now && (pick->may_try || pick->last_resort) ? RP_ON_TRIAL : RP_UNFIT;
 }
 
+static int admits(const rp_slot_t *slot, const rp_pick_t *pick)
+{
+    apr_uint32_t admin = rp_get(slot->admin);
+
+    return admin == RP_ADMIN_ENABLED || (admin == RP_ADMIN_DRAINING && pick->session);
+}
+
 rp_fitness_e rp_slot_fitness(const rp_state_t *state, unsigned i, rp_pick_t *pick)
 {
     const rp_slot_t *slot = &state->slots[i];
@@ -214,7 +221,7 @@ rp_fitness_e rp_slot_fitness(const rp_state_t *state, unsigned i, rp_pick_t *pic
     apr_int64_t since = rp_get(slot->back_since);
     rp_fitness_e fitness;
 
-    if (!rp_slot_holds(slot) || rp_get(slot->admin) != RP_ADMIN_ENABLED || (pick->tried && pick->tried[i])) {
+    if (!rp_slot_holds(slot) || !admits(slot, pick) || (pick->tried && pick->tried[i])) {
         return RP_UNFIT;
     }
     fitness = judge_health(state, slot, pick, panic);
@@ -225,7 +232,8 @@ rp_fitness_e rp_slot_fitness(const rp_state_t *state, unsigned i, rp_pick_t *pic
         pick->full = 1;
         return RP_UNFIT;
     }
-    if (since && !panic && !pick->last_resort && !pick->eager && !takes_turn(state, slot, since, pick)) {
+    if (since && !panic && !pick->last_resort && !pick->eager && !pick->session
+        && !takes_turn(state, slot, since, pick)) {
         pick->reluctant = 1;
         return RP_UNFIT;
     }

@@ -151,6 +151,7 @@ typedef struct rp_pick_t {
     int may_try;                /* the request may find out whether a member that was out is back */
     int eager;                  /* nobody else of the level is left: slow starts count for nothing */
     int reluctant;              /* out: somebody was passed over for a slow start */
+    int session;                /* the request has a session with whom is asked: one that drains or comes back takes it */
     int last_resort;            /* nobody else is left: whoever might answer will do */
     int trial;                  /* out: the one that was picked has yet to prove itself */
     int full;                   /* out: somebody was passed over for having as many exchanges as it may */

@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 #include <util_filter.h>
 
+#include "balance/sticky.h"
 #include "cache/answer.h"
 #include "cache/body_bucket.h"
 #include "cache/ranges.h"
@@ -181,6 +182,7 @@ int rp_answer_fetched(rp_request_t *rq, const rp_tee_t *tee, int evaluate)
     }
     r->proxyreq = PROXYREQ_REVERSE;
     rp_respond(rq);
+    rp_sticky_respond(rq);
     if (!rq->is_part && apr_table_get(r->headers_in, "Range")) {
         rp_cut_not(r);
     }

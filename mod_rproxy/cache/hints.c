@@ -71,9 +71,9 @@ void rp_hints_send(rp_request_t *rq, const rp_lookup_t *lookup)
 
 /* ------------------------------------------------------------------ learning */
 
-static int is_personal(const request_rec *r)
+static int is_personal(const rp_request_t *rq)
 {
-    return r->user || apr_table_get(r->headers_in, "Authorization") || apr_table_get(r->headers_in, "Cookie");
+    return rq->r->user || apr_table_get(rq->r->headers_in, "Authorization") || apr_table_get(rq->fields, "Cookie");
 }
 
 /* May others be told what came with rq->response? */
@@ -141,7 +141,7 @@ void rp_hints_learn(rp_request_t *rq, const rp_lookup_t *lookup, const rp_cc_t *
     rp_response_facts_t facts;
     rp_record_t record;
 
-    if (!is_on(rq) || (!rq->hints && !rq->hinted) || rq->r->header_only || is_personal(rq->r)) {
+    if (!is_on(rq) || (!rq->hints && !rq->hinted) || rq->r->header_only || is_personal(rq)) {
         return;
     }
     if (rq->hints && rp_hints_fit(rq->hints) && may_share(rq, request_cc, &facts)) {

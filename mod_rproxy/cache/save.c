@@ -298,10 +298,11 @@ rp_store_rules_t rp_store_rules(const rp_request_t *rq)
     };
 }
 
-static int request_had(const request_rec *r)
+/* The backends' view: a cookie of ours for sticky sessions is nobody's. */
+static int request_had(const rp_request_t *rq)
 {
-    return (apr_table_get(r->headers_in, "Authorization") ? RP_HAD_AUTHORIZATION : 0)
-           | (apr_table_get(r->headers_in, "Cookie") ? RP_HAD_COOKIE : 0);
+    return (apr_table_get(rq->r->headers_in, "Authorization") ? RP_HAD_AUTHORIZATION : 0)
+           | (apr_table_get(rq->fields, "Cookie") ? RP_HAD_COOKIE : 0);
 }
 
 /* The URL of the resource that a field of the response refers to, when that is one of this host; else NULL. */
@@ -353,7 +354,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc
     rp_policy_facts(rq, &facts);
     why = rq->r->header_only ? "method" : rq->policy.no_store ? "rule"
         : in->len != UINT64_MAX && in->len > rq->policy.largest ? "largest"
-        : rp_not_storable(&facts, &rules, is_like_get(rq, &facts) ? "GET" : rq->method, request_cc, request_had(rq->r));
+        : rp_not_storable(&facts, &rules, is_like_get(rq, &facts) ? "GET" : rq->method, request_cc, request_had(rq));
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0201) "not stored: %s", why);
         apr_table_setn(rq->r->notes, "rproxy-not-stored", why);
@@ -406,7 +407,7 @@ static void freshen_stored(rp_request_t *rq, rp_lookup_t *lookup, rp_response_fa
     apr_table_t *fields = record->fields;
     const char *vary = rp_vary_names(rq->r->pool, facts->vary);
     rp_store_rules_t rules = rp_store_rules(rq);
-    int had = request_had(rq->r);
+    int had = request_had(rq);
     rp_put_t put;
 
     if (request_cc->no_store) {

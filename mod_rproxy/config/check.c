@@ -25,6 +25,7 @@ static int check_pools(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
 
     for (hi = apr_hash_first(p, conf->pools); hi; hi = apr_hash_next(hi)) {
         rp_pool_conf_t *pool = apr_hash_this_val(hi);
+        const rp_where_t *where;
         const char *error;
 
         if (pool->members->nelts == 0) {
@@ -40,6 +41,11 @@ static int check_pools(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
         error = rp_method_check(p, &pool->method);
         if (error) {
             complain(s, &pool->method.where, error);
+            errors++;
+        }
+        error = rp_sticky_conf_check(p, pool, &where);
+        if (error) {
+            complain(s, where, error);
             errors++;
         }
     }

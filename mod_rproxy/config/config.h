@@ -52,6 +52,7 @@ typedef struct rp_member_conf_t {
     apr_interval_time_t lifetime;
     apr_interval_time_t retry;
     rp_tls_conf_t tls;     /* of an https member */
+    const char *route;     /* what its sessions' ids end in, or NULL */
     int proxy_protocol;    /* each connection is for one client, and begins by saying for which; keep is 0 then */
     rp_where_t where;
 } rp_member_conf_t;
@@ -87,6 +88,29 @@ typedef struct rp_method_conf_t {
     rp_where_t where;
 } rp_method_conf_t;
 
+/** The longest route= of a member. */
+#define RP_ROUTE_MAX 63
+
+/** How RProxySticky tells a session's member. */
+typedef enum rp_sticky_mode_e {
+    RP_STICKY_COOKIE, /* by a cookie of our own */
+    RP_STICKY_ROUTE,  /* by what an application appends to its session's id */
+    RP_STICKY_LEARN   /* by who has set an application's cookie */
+} rp_sticky_mode_e;
+
+/** One RProxySticky. */
+typedef struct rp_sticky_conf_t {
+    rp_sticky_mode_e mode;
+    const char *name;             /* of the cookie */
+    const char *param;            /* of the URL's parameter, or NULL */
+    int refuse;                   /* when its member cannot be used, a session has no other */
+    apr_interval_time_t lifetime; /* 0, of our own cookie: until the browser ends */
+    unsigned size;                /* sessions to remember */
+    const char *attributes[2];    /* of our own cookie, for http and for https */
+    rp_str_t secret;              /* ptr is NULL without a file */
+    rp_where_t where;
+} rp_sticky_conf_t;
+
 struct rp_pool_t;
 
 /** RProxyRetryBudget: how much of a pool's traffic may be retries. */
@@ -111,6 +135,7 @@ typedef struct rp_pool_conf_t {
     const rp_budget_conf_t *budget; /* NULL: ask rp_retry_budget() */
     rp_method_conf_t method;
     const rp_hedge_conf_t *hedge;   /* NULL: off */
+    rp_sticky_conf_t *sticky;    /* NULL: none */
     rp_where_t where;
     rp_check_conf_t *check;      /* NULL: none */
     struct rp_pool_t *pool;      /* its life, made by rp_balance_init() */

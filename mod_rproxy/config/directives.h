@@ -33,6 +33,12 @@ const char *rp_cmd_method(cmd_parms *cmd, void *dir, int argc, char *const argv[
 /** Find the method of another module. @return NULL, or what is wrong, in p */
 const char *rp_method_check(apr_pool_t *p, rp_method_conf_t *method);
 
+/* sticky_conf.c */
+const char *rp_cmd_sticky(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+/** What of a pool's sessions cannot work. @return NULL, or a message with *where */
+const char *rp_sticky_conf_check(apr_pool_t *p, const rp_pool_conf_t *pool, const rp_where_t **where);
+extern const rp_option_t rp_sticky_options[];
+
 /* member_conf.c */
 extern const rp_option_t rp_member_options[];
 

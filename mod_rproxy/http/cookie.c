@@ -6,8 +6,7 @@
 
 #include "http/http.h"
 
-/** Take the next cookie-pair of a Cookie field's value from *rest. @return 0 at the end */
-static int next_pair(rp_str_t *rest, rp_str_t *name, rp_str_t *value)
+int rp_cookie_next(rp_str_t *rest, rp_str_t *name, rp_str_t *value)
 {
     while (rest->len > 0) {
         const char *end = memchr(rest->ptr, ';', rest->len);
@@ -41,7 +40,7 @@ static char *put_values(char *to, const char *name, const char *cookies)
 {
     rp_str_t rest = {cookies, strlen(cookies)};
     rp_str_t found, value;
-    while (next_pair(&rest, &found, &value)) {
+    while (rp_cookie_next(&rest, &found, &value)) {
         if (found.len == strlen(name) && memcmp(found.ptr, name, found.len) == 0) {
             *to++ = ';';
             to = put(to, value);

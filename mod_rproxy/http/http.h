@@ -564,6 +564,7 @@ const char *rp_vary_selection(apr_pool_t *p, const char *names, const apr_table_
 
 #include "http/structured.h" /* structured.c: RFC 9651 */
 #include "http/query.h"      /* query.c, cookie.c */
+#include "http/session.h"    /* session.c, cookie.c */
 #include "http/extensions.h" /* tags.c, no_vary_search.c */
 
 /* ------------------------------------------------------------------ accept_encoding.c: RFC 9110 §12.5.3 */

@@ -93,3 +93,11 @@ check_PROGRAMS += t/unit/test_query
 t_unit_test_query_SOURCES = t/unit/test_query.c
 t_unit_test_query_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_query
+
+# Sessions
+librpcore_la_SOURCES += %D%/session.h %D%/session.c
+
+check_PROGRAMS += t/unit/test_session
+t_unit_test_session_SOURCES = t/unit/test_session.c
+t_unit_test_session_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_session

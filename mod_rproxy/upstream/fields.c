@@ -140,6 +140,35 @@ static void count_forwards(rp_request_t *rq)
     }
 }
 
+typedef struct without_t {
+    apr_table_t *fields;
+    const char *name;
+} without_t;
+
+static int add_without(void *data, const char *key, const char *cookies)
+{
+    without_t *w = data;
+    const char *left = rp_cookie_without(apr_table_elts(w->fields)->pool, cookies, w->name);
+
+    if (left) {
+        apr_table_addn(w->fields, key, left);
+    }
+    return 1;
+}
+
+/* Our own cookie (RProxySticky) is none of the backends' business, and must not make requests different for the cache. */
+static void keep_sticky_cookie(rp_request_t *rq)
+{
+    const rp_sticky_conf_t *sticky = rq->route->pool ? rq->route->pool->sticky : NULL;
+
+    if (sticky && sticky->mode == RP_STICKY_COOKIE && apr_table_get(rq->fields, "Cookie")) {
+        without_t w = { rq->fields, sticky->name };
+
+        apr_table_unset(rq->fields, "Cookie");
+        apr_table_do(add_without, &w, rq->r->headers_in, "Cookie", NULL);
+    }
+}
+
 int rp_request_fields(rp_request_t *rq)
 {
     request_rec *r = rq->r;
@@ -157,6 +186,7 @@ int rp_request_fields(rp_request_t *rq)
     apr_table_unset(rq->fields, "Client-Cert");
     apr_table_unset(rq->fields, "Client-Cert-Chain");
     apr_table_unset(rq->fields, "Host");
+    keep_sticky_cookie(rq);
     if (rq->is_part) {
         drop_conditions(rq->fields);
     }
