@@ -153,6 +153,12 @@ one_mpm {
     my $silent = backend(on_connection => sub { $_[0]->wait_gone });
     my $rude = backend(on_connection => sub { $_[0]->send("HTTP/1.1 400 Bad Request\r\n\r\n"); $_[0]->wait_gone });
     my ($deaf, @kept) = deaf();
+    my $announced = backend(on_connection => sub {
+        my ($c) = @_;
+        my $header = $c->read_bytes(16);
+        $c->note(unpack 'H*', $header);
+        $c->respond($c->read_request_head, 200);
+    });
     my $refused = RP::Place->refusing_port;
     my $ok_body = '"body=\"status\": *\"ok\""';
 
@@ -179,6 +185,7 @@ one_mpm {
         tcp => ['tcp', $silent],
         unix => ["/h $ok_body", backend(on_request => $ok, unix => $socket)],
         port => ['/h port=' . $plain->port, "http://127.0.0.1:$refused"],
+        announced => ['/h', $announced->url . ' proxy-protocol'],
         host => ['/h host=www.example.org', my $hosted = backend($ok)],
     );
     my %ill = (
@@ -195,6 +202,7 @@ one_mpm {
         nonsense => ['/h', $says->("SSH-2.0-OpenSSH_9.2\r\n\r\n"), qr{GET /h: \S}],
         refused => ['/h', "http://127.0.0.1:$refused", qr{cannot connect: Connection refused}],
         refused_tcp => ['tcp', "http://127.0.0.1:$refused", qr{cannot connect: Connection refused}],
+        unknown => ['/h', 'http://nobody.invalid', qr{cannot resolve nobody.invalid: \S}],
         deaf => ['/h', "http://127.0.0.1:$deaf", qr{no connection within 250ms}],
         strange => ['/h', $tls->url . ' ca=' . $stranger->cert, qr{TLS handshake failed: certificate not accepted}],
         strange_tcp => ['tcp', $tls->url . ' ca=' . $stranger->cert, qr{TLS handshake failed: certificate not}],
@@ -205,7 +213,7 @@ one_mpm {
             qr{does not match}],
     );
     my %options = (map({ ($_ => 'timeout=5s fall=1') } keys %well), map({ ($_ => 'timeout=250ms fall=1') } keys %ill));
-    $options{$_} = 'timeout=10s fall=1' for qw(content_late backtracking strange strange_tcp no_tls content);
+    $options{$_} = 'timeout=10s fall=1' for qw(unknown content_late backtracking strange strange_tcp no_tls content);
     my %all = (%well, %ill);
     my $httpd = httpd(config => join '', map {
         checked($_ => "$all{$_}[0] interval=300ms $options{$_}", $all{$_}[1])
@@ -220,6 +228,7 @@ one_mpm {
     part 'what is well stays in' => sub {
         ok($hosted->wait_requests(5), 'for several checks');
         is(lines($httpd, qr/pool $_, .* is down/), 0, $_) for sort keys %well;
+        is(($announced->notes)[0], unpack('H*', "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"), 'a PROXY header names nobody (LOCAL)');
         is($hosted->last_request->field('Host'), 'www.example.org', 'host= is what Host says');
     };
 };
@@ -256,6 +265,27 @@ each_mpm {
         kill KILL => $httpd->children;
         my $before = $backend->count;
         ok($backend->wait_requests($before + 5), 'with the checks');
+    };
+};
+
+each_mpm {
+    my $backend = backend(sub {
+        my ($c, $request) = @_;
+        $c->wait_signal('go on') if $request->target eq '/slow';
+        $c->respond($request, 200);
+    });
+    my $httpd = httpd(children => 4, config => checked(app => 'GET /healthz interval=200ms jitter=0%', $backend) . "RProxyPass / app\n");
+    part 'after a graceful restart the old processes ask no more' => sub {
+        my @clients = map { client($httpd) } 1 .. 2;
+        $_->send_request('GET', '/slow') for @clients;
+        ok(eventually { visits($backend) == 2 }, 'while they are busy with their last requests');
+        $httpd->graceful;
+        my $start = time;
+        my $before = checks($backend);
+        ok(eventually { checks($backend) >= $before + 8 }, 'the new ones ask');
+        cmp_ok(scalar(checks($backend)) - $before, '<=', (time - $start) / 0.2 + 3, 'and no others');
+        $backend->signal('go on');
+        is($_->read_response->status, 200, 'those requests end well') for @clients;
     };
 };
 

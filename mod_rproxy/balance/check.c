@@ -40,6 +40,7 @@ typedef struct watch_t {
     apr_uint32_t generation; /* of the slot: which member that is */
     apr_time_t next;         /* when to begin the next check */
     rp_probe_t *probe;       /* NULL: none is under way */
+    rp_lookup_t *lookup;     /* of its name, when that is not known; NULL: none is under way */
     int at;                  /* of the descriptors: the probe's */
 } watch_t;
 
@@ -48,6 +49,7 @@ typedef struct checks_t {
     watch_t *watches;   /* one for each slot of the pools that want it */
     int nwatches;
     struct pollfd *fds; /* of the probes, and one more */
+    int retired;        /* the next generation's checks are those that count */
 } checks_t;
 
 /* Of this process. mod_watchdog's thread and the one that ends the child may both say that it is over. */
@@ -105,6 +107,15 @@ static void drop_probe(watch_t *w)
     }
 }
 
+static void drop(watch_t *w)
+{
+    drop_probe(w);
+    if (w->lookup) {
+        rp_lookup_release(w->lookup);
+        w->lookup = NULL;
+    }
+}
+
 /* Who is somebody else by now is not judged by it. */
 static void end_check(checks_t *checks, watch_t *w, rp_probe_e outcome)
 {
@@ -122,7 +133,7 @@ static void begin_check(checks_t *checks, watch_t *w, apr_time_t now)
     if (!rp_member_hold(w->member)) {
         return;
     }
-    w->probe = rp_probe_new(w->conf, &w->member->peer, now);
+    w->probe = rp_probe_new(w->conf, &w->member->peer, &w->lookup, now);
     if (!w->probe) {
         rp_member_release(w->member);
     }
@@ -136,13 +147,13 @@ static void begin_check(checks_t *checks, watch_t *w, apr_time_t now)
 
 /* ------------------------------------------------------------------ the loop */
 
-/* An old generation's child may live on for a while with a client: the new one's checks are those that count. */
-static int is_current(void)
+/* An old generation's child may live on for a while with a client. */
+static int is_of_the_past(void)
 {
     int generation;
 
-    return ap_mpm_query(AP_MPMQ_GENERATION, &generation) != APR_SUCCESS
-           || generation == ap_get_scoreboard_global()->running_generation;
+    return ap_mpm_query(AP_MPMQ_GENERATION, &generation) == APR_SUCCESS
+           && generation != ap_get_scoreboard_global()->running_generation;
 }
 
 /* Members come and go; nobody asks after disabled ones. */
@@ -152,11 +163,11 @@ static int is_there(watch_t *w, apr_time_t now)
     apr_uint32_t generation = rp_get(slot->generation);
 
     if (!rp_slot_holds(slot) || rp_get(slot->admin) == RP_ADMIN_DISABLED) {
-        drop_probe(w);
+        drop(w);
         return 0;
     }
     if (w->generation != generation) {
-        drop_probe(w);
+        drop(w);
         w->generation = generation;
         w->next = w->next > now ? w->next : now;
     }
@@ -194,7 +205,7 @@ static nfds_t gather(checks_t *checks, int wake, apr_time_t now, apr_time_t *unt
     *until = now + apr_time_from_msec(TURN);
     for (i = 0; i < checks->nwatches; i++) {
         watch_t *w = &checks->watches[i];
-        apr_time_t due = w->probe ? rp_probe_deadline(w->probe) : w->next;
+        apr_time_t due = w->probe ? rp_probe_deadline(w->probe) : checks->retired ? *until : w->next;
 
         if (w->probe) {
             int want, fd = rp_probe_fd(w->probe, &want);
@@ -246,7 +257,7 @@ static void free_checks(checks_t *checks)
     int i;
 
     for (i = 0; i < checks->nwatches; i++) {
-        drop_probe(&checks->watches[i]);
+        drop(&checks->watches[i]);
     }
     free(checks->watches);
     free(checks->fds);
@@ -262,7 +273,8 @@ static void *run(void *data)
     do {
         apr_time_t now = rp_now();
 
-        if (is_current()) {
+        checks->retired = is_of_the_past();
+        if (!checks->retired) {
             begin_due(checks, now);
         }
         n = gather(checks, here.wake, now, &until);
@@ -368,6 +380,19 @@ void rp_checks_start(server_rec *main_server, apr_pool_t *p)
         }
     }
     pthread_mutex_unlock(&here.lock);
+}
+
+static apr_status_t end(void *unused)
+{
+    (void)unused;
+    rp_checks_stop();
+    return APR_SUCCESS;
+}
+
+void rp_checks_child_init(apr_pool_t *p)
+{
+    here.over = 0;
+    apr_pool_pre_cleanup_register(p, NULL, end);
 }
 
 void rp_checks_stop(void)

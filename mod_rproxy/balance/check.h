@@ -17,6 +17,9 @@
  */
 void rp_checks_start(server_rec *main_server, apr_pool_t *p);
 
+/** In each child, when its members' cleanups are registered: they must not run while members are being checked. */
+void rp_checks_child_init(apr_pool_t *p);
+
 /** End it, without waiting for checks that are under way. From any thread. */
 void rp_checks_stop(void);
 

@@ -1,18 +1,23 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <apr_strings.h>
 
 #include "balance/lookup.h"
 
-#define MAX_LOOKUPS 16
+/* At a time, in a process. */
+#define MAX_LOOKUPS 1024
+/* The system's default would be 32 times as much address space. */
+#define STACK (256 * 1024)
 
 struct rp_lookup_t {
     apr_pool_t *pool;
-    rp_member_conf_t conf;
+    rp_member_conf_t conf; /* as much of it as a lookup needs */
     rp_address_t addresses[RP_MAX_ADDRESSES];
     int naddresses;
     const char *error;
@@ -21,6 +26,17 @@ struct rp_lookup_t {
 };
 
 static int under_way;
+static pthread_once_t pinned = PTHREAD_ONCE_INIT;
+
+/* A thread may be in the resolver still when httpd, which does not wait for it, unloads modules. */
+static void pin_code(void)
+{
+    Dl_info here;
+
+    if (dladdr(&under_way, &here) && here.dli_fname) {
+        dlopen(here.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    }
+}
 
 void rp_lookup_release(rp_lookup_t *lookup)
 {
@@ -51,6 +67,7 @@ static int start(rp_lookup_t *lookup)
 
     sigfillset(&all);
     pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     rc = pthread_create(&thread, &attributes, run, lookup);
@@ -59,17 +76,26 @@ static int start(rp_lookup_t *lookup)
     return rc == 0;
 }
 
+/* Memory of its own: pools of two threads have nothing in common, and the configuration may be gone before it is over. */
+static int copy_name(rp_lookup_t *lookup, const rp_member_conf_t *conf)
+{
+    if (apr_pool_create_unmanaged_ex(&lookup->pool, NULL, NULL) != APR_SUCCESS) {
+        return 0;
+    }
+    lookup->conf.scheme = conf->scheme;
+    lookup->conf.port = conf->port;
+    lookup->conf.host = apr_pstrdup(lookup->pool, conf->host);
+    return 1;
+}
+
 rp_lookup_t *rp_lookup_begin(const rp_member_conf_t *conf)
 {
     rp_lookup_t *lookup;
 
+    pthread_once(&pinned, pin_code);
     if (__atomic_add_fetch(&under_way, 1, __ATOMIC_RELAXED) <= MAX_LOOKUPS && (lookup = calloc(1, sizeof(*lookup)))) {
         lookup->users = 2;
-        /* Of its own, not the caller's: pools of two threads have nothing in common. */
-        if (apr_pool_create_unmanaged_ex(&lookup->pool, NULL, NULL) == APR_SUCCESS) {
-            lookup->conf.scheme = conf->scheme;
-            lookup->conf.host = apr_pstrdup(lookup->pool, conf->host);
-            lookup->conf.port = conf->port;
+        if (copy_name(lookup, conf)) {
             if (start(lookup)) {
                 return lookup;
             }

@@ -3,8 +3,8 @@
 /**
  * Looking a member's name up without waiting for it.
  *
- * The system's resolver blocks, so that each lookup has a thread of its own, of which there are few at a time.  It may
- * outlive whoever asked: what it works on is freed by the last of the two.
+ * The system's resolver blocks, for many seconds when name servers are silent, so that each lookup has a thread of its
+ * own.  It may outlive whoever asked: what it works on is freed by the last of the two.
  */
 #ifndef RP_LOOKUP_H
 #define RP_LOOKUP_H

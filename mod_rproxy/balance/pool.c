@@ -10,6 +10,7 @@
 #include <http_log.h>
 
 #include "balance/balance.h"
+#include "balance/check.h"
 #include "balance/member.h"
 #include "balance/queue_wait.h"
 #include "balance/sticky.h"
@@ -313,6 +314,7 @@ void rp_balance_child_init(apr_pool_t *p, server_rec *main_server)
         rp_queue_child_init(&row->bell, p, main_server);
     }
     rp_each_pool(p, main_server, child_init_pool, p);
+    rp_checks_child_init(p);
 }
 
 /* The children share the arena of the parent, so that only this finds out what a killed one had under way. */

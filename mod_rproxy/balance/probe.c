@@ -34,7 +34,7 @@ struct rp_probe_t {
     rp_peer_t *peer;
     phase_e phase;
     rp_transport_t t;
-    rp_lookup_t *lookup;         /* of a name that was not known at start */
+    rp_lookup_t **lookup;        /* of a name that is not known */
     rp_address_t addresses[RP_MAX_ADDRESSES]; /* the peer's or the lookup's */
     int naddresses;
     int tried;                   /* of the addresses */
@@ -86,7 +86,7 @@ static rp_probe_e too_late(rp_probe_t *p, const char *what)
         : failed(p, "%s within %" APR_INT64_T_FMT "s", what, (apr_int64_t)apr_time_sec(timeout));
 }
 
-rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, apr_time_t now)
+rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, rp_lookup_t **lookup, apr_time_t now)
 {
     rp_probe_t *p = malloc(sizeof(*p));
 
@@ -97,6 +97,7 @@ rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, apr_time_
     p->conf = conf;
     p->peer = peer;
     p->naddresses = rp_peer_addresses(peer, p->addresses);
+    p->lookup = lookup;
     p->deadline = now + conf->timeout;
     rp_transport_init(&p->t);
     rp_chunked_init(&p->chunked);
@@ -106,9 +107,6 @@ rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, apr_time_
 void rp_probe_free(rp_probe_t *p)
 {
     rp_transport_close(&p->t);
-    if (p->lookup) {
-        rp_lookup_release(p->lookup);
-    }
     free(p->request);
     free(p->body);
     free(p);
@@ -211,18 +209,20 @@ static rp_probe_e next_address(rp_probe_t *p, apr_time_t now)
 
 static rp_probe_e resolve(rp_probe_t *p, apr_time_t now)
 {
-    const char *error;
+    const char *error = NULL;
 
     if (p->naddresses == 0) {
-        if (!p->lookup) {
-            p->lookup = rp_lookup_begin(p->peer->conf);
+        if (!*p->lookup) {
+            *p->lookup = rp_lookup_begin(p->peer->conf);
         }
-        if (!p->lookup || !rp_lookup_done(p->lookup, p->addresses, &p->naddresses, &error)) {
+        if (!*p->lookup || !rp_lookup_done(*p->lookup, p->addresses, &p->naddresses, &error)) {
             return RP_PROBE_RUNNING;
         }
         if (p->naddresses == 0) {
-            return failed(p, "%s", error);
+            failed(p, "%s", error);
         }
+        rp_lookup_release(*p->lookup);
+        *p->lookup = NULL;
     }
     return next_address(p, now);
 }

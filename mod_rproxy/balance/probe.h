@@ -9,6 +9,7 @@
 #ifndef RP_PROBE_H
 #define RP_PROBE_H
 
+#include "balance/lookup.h"
 #include "config/config.h"
 #include "upstream/conn.h"
 
@@ -23,9 +24,11 @@ typedef enum rp_probe_e {
 /**
  * Begin a check; go on with rp_probe_step() whatever is ready.
  * @param conf, peer  outlive the probe; none of the peer's connections is used
+ * @param lookup  of the peer's name, if that is not known: begun by a probe, and taken by the one during which it ends,
+ *                which may be a later one
  * @return NULL when there is no memory
  */
-rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, apr_time_t now);
+rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, rp_lookup_t **lookup, apr_time_t now);
 
 /** Do what can be done without waiting. */
 rp_probe_e rp_probe_step(rp_probe_t *probe, apr_time_t now);
