@@ -9,11 +9,7 @@ use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
 
 # A pool with a check.
-sub checked
-{
-    my ($name, $check, @members) = @_;
-    return pool($name, @members) =~ s{^(?=</)}{    RProxyMethod round-robin\n    RProxyCheck $check\n}mr;
-}
+sub checked { my ($name, $check, @members) = @_; return pool($name, @members, "RProxyCheck $check") }
 
 # A backend that says its name, and is ill as long as there is the file in {ill}.
 sub patient
@@ -49,8 +45,8 @@ sub deaf
 
 each_mpm {
     my ($a, $b) = map { patient($_) } qw(a b);
-    my $check = "GET /healthz interval=100ms jitter=0% timeout=1s rise=2 fall=3\n    RProxyEject panic=0";
-    my $httpd = httpd(config => checked(app => $check, $a, $b) . "RProxyPass / app\n");
+    my $httpd = httpd(config => checked(app => 'GET /healthz interval=100ms jitter=0% timeout=1s rise=2 fall=3',
+        'RProxyMethod round-robin', 'RProxyEject panic=0', $a, $b) . "RProxyPass / app\n");
     my $shares = sub {
         my %count;
         $count{ get($httpd, '/')->body }++ for 1 .. 8;
@@ -197,7 +193,7 @@ one_mpm {
         unfinished => ['/h', backend(sub {
             $_[0]->send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab");
             $_[0]->wait_gone;
-        }), qr{the response did not end within 250ms}],
+        }), qr{the response did not end within 3s}],
         cut => ['/h', $says->("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab"), qr{GET /h: .*closed before the end}],
         nonsense => ['/h', $says->("SSH-2.0-OpenSSH_9.2\r\n\r\n"), qr{GET /h: \S}],
         refused => ['/h', "http://127.0.0.1:$refused", qr{cannot connect: Connection refused}],
@@ -212,11 +208,11 @@ one_mpm {
         backtracking => ['/h "body=(x+x+)+y"', backend(sub { $_[0]->respond($_[1], 200, [], 'x' x 60_000) }),
             qr{does not match}],
     );
-    my %options = (map({ ($_ => 'timeout=5s fall=1') } keys %well), map({ ($_ => 'timeout=250ms fall=1') } keys %ill));
-    $options{$_} = 'timeout=10s fall=1' for qw(unknown content_late backtracking strange strange_tcp no_tls content);
+    my %timeout = (map({ ($_ => '10s') } keys %well, keys %ill), map({ ($_ => '250ms') } qw(silence deaf silent_tls)),
+        unfinished => '3s');
     my %all = (%well, %ill);
     my $httpd = httpd(config => join '', map {
-        checked($_ => "$all{$_}[0] interval=300ms $options{$_}", $all{$_}[1])
+        checked($_ => "$all{$_}[0] interval=300ms timeout=$timeout{$_} fall=1", $all{$_}[1])
     } sort keys %all);
 
     for my $name (sort keys %ill) {
@@ -228,7 +224,8 @@ one_mpm {
     part 'what is well stays in' => sub {
         ok($hosted->wait_requests(5), 'for several checks');
         is(lines($httpd, qr/pool $_, .* is down/), 0, $_) for sort keys %well;
-        is(($announced->notes)[0], unpack('H*', "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"), 'a PROXY header names nobody (LOCAL)');
+        my $local = unpack 'H*', "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+        is(($announced->notes)[0], $local, 'a PROXY header names nobody (LOCAL)');
         is($hosted->last_request->field('Host'), 'www.example.org', 'host= is what Host says');
     };
 };
@@ -274,7 +271,8 @@ each_mpm {
         $c->wait_signal('go on') if $request->target eq '/slow';
         $c->respond($request, 200);
     });
-    my $httpd = httpd(children => 4, config => checked(app => 'GET /healthz interval=200ms jitter=0%', $backend) . "RProxyPass / app\n");
+    my $httpd = httpd(children => 4,
+        config => checked(app => 'GET /healthz interval=200ms jitter=0%', $backend) . "RProxyPass / app\n");
     part 'after a graceful restart the old processes ask no more' => sub {
         my @clients = map { client($httpd) } 1 .. 2;
         $_->send_request('GET', '/slow') for @clients;
