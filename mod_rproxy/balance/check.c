@@ -40,7 +40,7 @@ typedef struct watch_t {
     apr_uint32_t generation; /* of the slot: which member that is */
     apr_time_t next;         /* when to begin the next check */
     rp_probe_t *probe;       /* NULL: none is under way */
-    rp_lookup_t *lookup;     /* of its name, when that is not known; NULL: none is under way */
+    rp_resolving_t *lookup;     /* of its name, when that is not known; NULL: none is under way */
     int at;                  /* of the descriptors: the probe's */
 } watch_t;
 
@@ -111,7 +111,7 @@ static void drop(watch_t *w)
 {
     drop_probe(w);
     if (w->lookup) {
-        rp_lookup_release(w->lookup);
+        rp_resolving_release(w->lookup);
         w->lookup = NULL;
     }
 }

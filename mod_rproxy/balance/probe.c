@@ -7,7 +7,7 @@
 
 #include <apr_strings.h>
 
-#include "balance/lookup.h"
+#include "balance/resolving.h"
 #include "balance/probe.h"
 #include "http/http.h"
 #include "lane/lane.h"
@@ -34,7 +34,7 @@ struct rp_probe_t {
     rp_peer_t *peer;
     phase_e phase;
     rp_transport_t t;
-    rp_lookup_t **lookup;        /* of a name that is not known */
+    rp_resolving_t **lookup;        /* of a name that is not known */
     rp_address_t addresses[RP_MAX_ADDRESSES]; /* the peer's or the lookup's */
     int naddresses;
     int tried;                   /* of the addresses */
@@ -86,7 +86,7 @@ static rp_probe_e too_late(rp_probe_t *p, const char *what)
         : failed(p, "%s within %" APR_INT64_T_FMT "s", what, (apr_int64_t)apr_time_sec(timeout));
 }
 
-rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, rp_lookup_t **lookup, apr_time_t now)
+rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, rp_resolving_t **lookup, apr_time_t now)
 {
     rp_probe_t *p = malloc(sizeof(*p));
 
@@ -213,15 +213,15 @@ static rp_probe_e resolve(rp_probe_t *p, apr_time_t now)
 
     if (p->naddresses == 0) {
         if (!*p->lookup) {
-            *p->lookup = rp_lookup_begin(p->peer->conf);
+            *p->lookup = rp_resolving_begin(p->peer->conf);
         }
-        if (!*p->lookup || !rp_lookup_done(*p->lookup, p->addresses, &p->naddresses, &error)) {
+        if (!*p->lookup || !rp_resolving_done(*p->lookup, p->addresses, &p->naddresses, &error)) {
             return RP_PROBE_RUNNING;
         }
         if (p->naddresses == 0) {
             failed(p, "%s", error);
         }
-        rp_lookup_release(*p->lookup);
+        rp_resolving_release(*p->lookup);
         *p->lookup = NULL;
     }
     return next_address(p, now);

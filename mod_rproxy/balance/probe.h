@@ -9,7 +9,7 @@
 #ifndef RP_PROBE_H
 #define RP_PROBE_H
 
-#include "balance/lookup.h"
+#include "balance/resolving.h"
 #include "config/config.h"
 #include "upstream/conn.h"
 
@@ -28,7 +28,7 @@ typedef enum rp_probe_e {
  *                which may be a later one
  * @return NULL when there is no memory
  */
-rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, rp_lookup_t **lookup, apr_time_t now);
+rp_probe_t *rp_probe_new(const rp_check_conf_t *conf, rp_peer_t *peer, rp_resolving_t **lookup, apr_time_t now);
 
 /** Do what can be done without waiting. */
 rp_probe_e rp_probe_step(rp_probe_t *probe, apr_time_t now);

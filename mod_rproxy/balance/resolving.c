@@ -8,14 +8,14 @@
 
 #include <apr_strings.h>
 
-#include "balance/lookup.h"
+#include "balance/resolving.h"
 
 /* At a time, in a process. */
 #define MAX_LOOKUPS 1024
 /* The system's default would be 32 times as much address space. */
 #define STACK (256 * 1024)
 
-struct rp_lookup_t {
+struct rp_resolving_t {
     apr_pool_t *pool;
     rp_member_conf_t conf; /* as much of it as a lookup needs */
     rp_address_t addresses[RP_MAX_ADDRESSES];
@@ -38,7 +38,7 @@ static void pin_code(void)
     }
 }
 
-void rp_lookup_release(rp_lookup_t *lookup)
+void rp_resolving_release(rp_resolving_t *lookup)
 {
     if (__atomic_sub_fetch(&lookup->users, 1, __ATOMIC_ACQ_REL) == 0) {
         apr_pool_destroy(lookup->pool);
@@ -48,17 +48,17 @@ void rp_lookup_release(rp_lookup_t *lookup)
 
 static void *run(void *data)
 {
-    rp_lookup_t *lookup = data;
+    rp_resolving_t *lookup = data;
 
     lookup->naddresses = rp_resolve(&lookup->conf, lookup->addresses, lookup->pool, &lookup->error);
     __atomic_store_n(&lookup->done, 1, __ATOMIC_RELEASE);
-    rp_lookup_release(lookup);
+    rp_resolving_release(lookup);
     __atomic_sub_fetch(&under_way, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 
 /* Signals are for the server's own threads. */
-static int start(rp_lookup_t *lookup)
+static int start(rp_resolving_t *lookup)
 {
     pthread_attr_t attributes;
     pthread_t thread;
@@ -77,7 +77,7 @@ static int start(rp_lookup_t *lookup)
 }
 
 /* Memory of its own: pools of two threads have nothing in common, and the configuration may be gone before it is over. */
-static int copy_name(rp_lookup_t *lookup, const rp_member_conf_t *conf)
+static int copy_name(rp_resolving_t *lookup, const rp_member_conf_t *conf)
 {
     if (apr_pool_create_unmanaged_ex(&lookup->pool, NULL, NULL) != APR_SUCCESS) {
         return 0;
@@ -88,9 +88,9 @@ static int copy_name(rp_lookup_t *lookup, const rp_member_conf_t *conf)
     return 1;
 }
 
-rp_lookup_t *rp_lookup_begin(const rp_member_conf_t *conf)
+rp_resolving_t *rp_resolving_begin(const rp_member_conf_t *conf)
 {
-    rp_lookup_t *lookup;
+    rp_resolving_t *lookup;
 
     pthread_once(&pinned, pin_code);
     if (__atomic_add_fetch(&under_way, 1, __ATOMIC_RELAXED) <= MAX_LOOKUPS && (lookup = calloc(1, sizeof(*lookup)))) {
@@ -107,7 +107,7 @@ rp_lookup_t *rp_lookup_begin(const rp_member_conf_t *conf)
     return NULL;
 }
 
-int rp_lookup_done(rp_lookup_t *lookup, rp_address_t addresses[RP_MAX_ADDRESSES], int *n, const char **error)
+int rp_resolving_done(rp_resolving_t *lookup, rp_address_t addresses[RP_MAX_ADDRESSES], int *n, const char **error)
 {
     if (!__atomic_load_n(&lookup->done, __ATOMIC_ACQUIRE)) {
         return 0;

@@ -6,23 +6,23 @@
  * The system's resolver blocks, for many seconds when name servers are silent, so that each lookup has a thread of its
  * own.  It may outlive whoever asked: what it works on is freed by the last of the two.
  */
-#ifndef RP_LOOKUP_H
-#define RP_LOOKUP_H
+#ifndef RP_RESOLVING_H
+#define RP_RESOLVING_H
 
 #include "upstream/conn.h"
 
-typedef struct rp_lookup_t rp_lookup_t;
+typedef struct rp_resolving_t rp_resolving_t;
 
 /**
  * Begin to look a member's name up.
  * @param conf  is copied as far as it is needed
  * @return NULL when enough others are under way: ask again
  */
-rp_lookup_t *rp_lookup_begin(const rp_member_conf_t *conf);
+rp_resolving_t *rp_resolving_begin(const rp_member_conf_t *conf);
 
 /** Nonzero when it is over; *n is 0 with *error, which lives as long as lookup, when nothing was found. */
-int rp_lookup_done(rp_lookup_t *lookup, rp_address_t addresses[RP_MAX_ADDRESSES], int *n, const char **error);
+int rp_resolving_done(rp_resolving_t *lookup, rp_address_t addresses[RP_MAX_ADDRESSES], int *n, const char **error);
 
-void rp_lookup_release(rp_lookup_t *lookup);
+void rp_resolving_release(rp_resolving_t *lookup);
 
 #endif
