@@ -263,8 +263,14 @@ CONF
 # When everybody fails, retries are a share of the requests.
 one_mpm {
     my @bad = map { backend(responds(503, [], 'no')) } 1 .. 3;
-    my $httpd = httpd(children => 3, config => pool(app => 'RProxyRetryBudget 20% floor=1', @bad)
-        . "RProxyPass / app\n");
+    my $httpd = httpd(children => 3, config => pool(app => 'RProxyRetryBudget 20% floor=1', @bad) . <<'CONF');
+RProxyPass / app
+RProxyPass /manage none
+<Location /manage>
+    SetHandler rproxy-manage
+    Require all granted
+</Location>
+CONF
     part 'a pool in trouble does not get many times the requests' => sub {
         my @statuses = map { get($httpd, '/')->status } 1 .. 200;
         is(scalar(grep { $_ == 503 } @statuses), 200, 'failures reach the clients');
@@ -274,6 +280,9 @@ one_mpm {
         cmp_ok($seen, '<=', 200 * 1.2 + 10, 'a fifth of the requests, and the floor of ten seconds');
         my @lines = $httpd->error_log =~ /RP0351/g;
         ok(scalar @lines, 'the log says that the budget is used up');
+        my $retries = get($httpd, '/manage/pools/app')->json->{retries};
+        is($retries->{granted}, $seen - 200, 'the figures of the pool count them');
+        cmp_ok($retries->{denied}, '>=', 100, 'and those that were not allowed');
         cmp_ok(scalar @lines, '<=', 3, 'but not each time');
     };
 };

@@ -1,6 +1,6 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 
-# What all processes share of a pool, under ThreadSanitizer: the unit test with many threads, built anew with it.
+# What all processes share of a pool, under ThreadSanitizer: the unit tests with many threads, built anew with it.
 
 use strict;
 use warnings;
@@ -37,14 +37,21 @@ plan(skip_all => "$compiler has no ThreadSanitizer") if !-x "$dir/probe";
 my $run = system("'$dir/probe' >/dev/null 2>&1") == 0 ? '' : 'setarch -R ';
 plan(skip_all => 'ThreadSanitizer does not run here') if system("$run'$dir/probe' >/dev/null 2>&1") != 0;
 
-my $said = compile("$dir/threads", "'$top/t/unit/test_state_threads.c'",
-    map { "'$top/mod_rproxy/balance/$_.c'" } qw(state pick method table latency eject swrr));
-ok(-x "$dir/threads", 'the test compiles by itself') or diag($said);
-
 delete $ENV{LD_PRELOAD};
 $ENV{TSAN_OPTIONS} = 'halt_on_error=0:exitcode=66';
-my $output = qx{$run'$dir/threads' 2>&1};
-is($?, 0, 'it passes without a data race') or diag($output);
-unlike($output, qr/WARNING: ThreadSanitizer/, 'there is nothing to report');
+
+my %tests = (
+    test_state_threads => [qw(state pick method table latency eject swrr)],
+    test_budget => [qw(budget)],
+    test_quantile => [qw(quantile)],
+);
+for my $test (sort keys %tests) {
+    my $said = compile("$dir/$test", "'$top/t/unit/$test.c'",
+        map { "'$top/mod_rproxy/balance/$_.c'" } @{ $tests{$test} });
+    ok(-x "$dir/$test", "$test compiles by itself") or diag($said);
+    my $output = qx{$run'$dir/$test' 2>&1};
+    is($?, 0, "$test passes without a data race") or diag($output);
+    unlike($output, qr/WARNING: ThreadSanitizer/, 'there is nothing to report');
+}
 
 done_testing();

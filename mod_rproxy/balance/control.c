@@ -134,6 +134,8 @@ rp_pool_view_t *rp_control_view(apr_pool_t *p, rp_pool_t *pool)
 
     view->name = pool->conf->name;
     view->slots = pool->state.nslots;
+    view->retries = rp_get(pool->state.shared->budget.granted);
+    view->refused = rp_get(pool->state.shared->budget.denied);
     view->nlevels = pool->state.nlevels;
     view->members = apr_array_make(p, (int)pool->state.nslots, sizeof(rp_member_view_t));
     rp_state_lock(&pool->state);

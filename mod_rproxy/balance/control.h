@@ -47,6 +47,8 @@ typedef struct rp_pool_view_t {
         unsigned members, in;
         int panic;
     } levels[RP_LEVELS];
+    apr_uint64_t retries;    /* and hedges, since the last restart */
+    apr_uint64_t refused;    /* those that the pool's budget did not allow */
     apr_array_header_t *members; /* of rp_member_view_t */
 } rp_pool_view_t;
 

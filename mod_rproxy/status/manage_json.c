@@ -123,9 +123,11 @@ static json_t *priorities_of(const rp_pool_view_t *pool)
 
 json_t *rp_json_pool(const rp_pool_view_t *pool)
 {
-    json_t *json = json_object(), *members = json_array();
+    json_t *json = json_object(), *members = json_array(), *retries = json_object();
     int i;
 
+    set(retries, "granted", number(pool->retries));
+    set(retries, "denied", number(pool->refused));
     for (i = 0; i < pool->members->nelts; i++) {
         json_array_append_new(members, rp_json_member(&APR_ARRAY_IDX(pool->members, i, rp_member_view_t)));
     }
@@ -133,6 +135,7 @@ json_t *rp_json_pool(const rp_pool_view_t *pool)
     set(json, "revision", number(pool->version));
     set(json, "room", number(pool->room));
     set(json, "priorities", priorities_of(pool));
+    set(json, "retries", retries);
     set(json, "members", members);
     return json;
 }
