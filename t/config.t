@@ -46,6 +46,25 @@ my @wrong = (
         qr/RProxyMember http:\/\/127\.0\.0\.1:9: max=-1/, qr/0 to 1000000/],
     ['an unknown reason to eject', "<RProxyPool a>\nRProxyMember http://127.0.0.1:9\nRProxyEject slow=3\n</RProxyPool>",
         qr/slow/, qr/failures, errors/],
+    ['RProxySticky outside of a pool', '!RProxySticky cookie=S', qr/RProxySticky/, qr/<RProxyPool NAME>/],
+    ['sessions without a way to tell them', sticky('gone=refuse'), qr/RProxySticky/, qr/cookie=NAME.*route=NAME.*learn=NAME/],
+    ['sessions that are told in two ways', sticky('cookie=S learn=T'), qr/RProxySticky/, qr/one of cookie=NAME/],
+    ['RProxySticky twice', sticky("cookie=S\n!RProxySticky cookie=T") =~ s/!//r, qr/RProxySticky/, qr/a pool has one/],
+    ['a cookie with a name that is none', sticky('cookie=a;b'), qr/a;b/, qr/one word/],
+    ['an option of another kind of sessions', sticky('cookie=S size=500'), qr/size=/, qr/learn= only/],
+    ['attributes of a cookie that is not ours', sticky('learn=S path=/'), qr/path=/, qr/cookie= only/],
+    ['a way to be gone that there is not', sticky('cookie=S gone=home'), qr/gone=home/, qr/gone=rebalance or gone=refuse/],
+    ['a cookie that browsers drop', sticky('cookie=S samesite=none secure=off'), qr/samesite=none/, qr/secure=on/],
+    ['a __Host- cookie with a domain', sticky('cookie=__Host-S secure=on domain=example.org'), qr/__Host-S/, qr/domain=/],
+    ['a __Secure- cookie that is not', sticky('cookie=__Secure-S'), qr/__Secure-S/, qr/secure=on/],
+    ['a path of a cookie that is none', sticky('cookie=S path=shop'), qr/path=shop/, qr{path=/shop}],
+    ['a secret that is not there', sticky('cookie=S secret=/nonexistent/key'), qr{/nonexistent/key}, qr/No such file/],
+    ['a secret that is none', sticky('cookie=S secret=/etc/hostname'), qr{/etc/hostname}, qr/chmod 600|head -c 32/],
+    ['routes that no member has', sticky('route=JSESSIONID'), qr/route=JSESSIONID/, qr/RProxyMember \S+ route=node1/],
+    ['a route that two members have', "<RProxyPool a>\nRProxyMember http://127.0.0.1:8 route=n\n"
+        . "!RProxyMember http://127.0.0.1:9 route=n\n</RProxyPool>\n", qr/route=n/, qr/a route of its own/],
+    ['a route with a dot', "<RProxyPool a>\n!RProxyMember http://127.0.0.1:9 route=n.1\n</RProxyPool>\n",
+        qr/route=n\.1/, qr/node1/],
     ['a weight above 256', member('http://127.0.0.1:9 weight=257'), qr/weight=257/, qr/0 to 256/],
     ['a weight that is a word', member('http://127.0.0.1:9 weight=heavy'), qr/heavy/, qr/0 to 256/],
     ['a duration without its unit', member('http://127.0.0.1:9 idle=30'), qr/idle=30/, qr/\bms\b.*\bs\b/],
@@ -190,6 +209,7 @@ sub check
     return "<RProxyPool app>\nRProxyMember http://127.0.0.1:9\n${mark}RProxyCheck $check\n</RProxyPool>\n";
 }
 
+sub sticky { return "<RProxyPool app>\nRProxyMember http://127.0.0.1:9\n!RProxySticky $_[0]\n</RProxyPool>\n" }
 sub member { return "<RProxyPool app>\n!RProxyMember $_[0]\n</RProxyPool>\n" }
 
 one_mpm {
