@@ -20,6 +20,23 @@ my @wrong = (
     ['two routes for one path', "${pool}RProxyPass /a app\n!RProxyPass /a app\n", qr{/a}, qr/line \d+|:\d+/],
     ['two routes for one path in two ways', "${pool}RProxyPass /a app\n<Location /a/>\n!RProxyPass app/base\n</Location>\n",
         qr{/a}, qr/line \d+|:\d+/],
+    ['a method that nobody knows', "<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n!RProxyMethod p2p\n</RProxyPool>\n",
+        qr/p2p/, qr/known methods are: p2c, round-robin/],
+    ['a method with a word too many', "<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n!RProxyMethod random bound=125%\n</RProxyPool>\n",
+        qr/bound=125%/, qr/one word too many/],
+    ['hashing by nothing', "<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n!RProxyMethod hash\n</RProxyPool>\n",
+        qr/hash needs to know/, qr/RProxyMethod hash uri, or/],
+    ['hashing by what there is not', "<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n!RProxyMethod hash path\n</RProxyPool>\n",
+        qr/'path'/, qr/write uri, header:NAME, cookie:NAME or client/],
+    ['hashing by a field without a name', "<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n!RProxyMethod hash header:\n</RProxyPool>\n",
+        qr/'header:'/, qr/header:NAME/],
+    ['a bound below the fair share', "<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n!RProxyMethod hash uri bound=100%\n</RProxyPool>\n",
+        qr/bound=100%/, qr/bound=125%/],
+    ['a bound that is no percentage', "<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n!RProxyMethod hash uri bound=1.25\n</RProxyPool>\n",
+        qr/bound=1\.25/, qr/bound=125%/],
+    ['two methods', "<RProxyPool app>\nRProxyMember http://127.0.0.1:8\nRProxyMethod p2c\n!RProxyMethod random\n</RProxyPool>\n",
+        qr/random.*p2c/, qr/remove one of them/],
+    ['a method outside of a pool', "!RProxyMethod p2c\n", qr/RProxyMethod/, qr/<RProxyPool NAME>/],
     ['a pool that stands twice', "$pool!<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n",
         qr/app/, qr/another name/],
     ['a pool of the same name in two virtual hosts', "<VirtualHost *:80>\nServerName a\n$pool</VirtualHost>\n"
@@ -246,6 +263,7 @@ RProxyName edge
 RProxyTrust 10.0.0.0/8 2001:db8::/32 192.0.2.1
 RProxyCacheLocal @ROOT@/cache size=64M largest=8M
 <RProxyPool app>
+    RProxyMethod hash cookie:session bound=125%
     RProxyMember http://127.0.0.1:9 weight=3 keep=10 idle=10s lifetime=5m retry=500ms
     RProxyMember https://localhost:9 verify=off
     RProxyMember https://[::1]:9 ca=@ROOT@/ca.pem

@@ -29,7 +29,9 @@ t_unit_test_queue_SOURCES = t/unit/test_queue.c
 t_unit_test_queue_LDADD = $(UNIT_LDADD) -lm
 
 # Built with the tests so that they keep up with state.h; bench/balance builds its own, optimised.
-check_PROGRAMS += bench/simulate
+check_PROGRAMS += bench/simulate bench/pick
+bench_pick_SOURCES = bench/pick.c
+bench_pick_LDADD = $(UNIT_LDADD) -lm
 bench_simulate_SOURCES = bench/simulate.c
 bench_simulate_LDADD = $(UNIT_LDADD) -lm
 
