@@ -26,6 +26,9 @@ sub misbehave
     } elsif ($what eq 'silent') {
         $c->note('left') if $c->wait_gone;
         return $c->close;
+    } elsif ($what eq 'late') {
+        $c->silent_for(0.6);
+        return $c->respond($request, 200, [], 'late');
     } elsif ($what eq 'hints') {
         $c->send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n");
         return $c->reset;
@@ -71,6 +74,8 @@ each_mpm {
     $path->('large/503', 'RProxyRetry unsafe body=10K');
     $path->('query/503');
     $path->('pertry/silent', 'RProxyRetry try=200ms');
+    $path->('pertry/late', 'RProxyRetry try=200ms');
+    $path->('offtry/late', "RProxyRetry try=200ms\nRProxyRetry off");
     $path->('alone/503', '', $bad->url);
     $path->('off/503', 'RProxyRetry off');
     $path->('off/refused', 'RProxyRetry off', "$refusing weight=100", $good->url);
@@ -166,6 +171,9 @@ each_mpm {
         is(get($httpd, '/pertry/silent')->body, 'good', 'another one answers');
         cmp_ok(time - $start, '<', 1.5, 'long before the other deadline');
         ok($httpd->wait_log(qr/RProxyRetry try=/), 'the log says which it was');
+        is(get($httpd, '/pertry/late')->body, 'good', 'it is the same for a late answer');
+        is(post($httpd, '/pertry/late', 'x')->body, 'late', 'which is waited for when there is no other try');
+        is(get($httpd, '/offtry/late')->body, 'late', 'and with retries off');
     };
     part 'the last answer is passed on' => sub {
         is(get($httpd, '/alone/503')->body, 'a 503 of its own', 'of the only member');

@@ -72,13 +72,12 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, int fresh)
 static int connect_next(rp_forward_t *f)
 {
     rp_request_t *rq = f->rq;
-    apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->retry.patience, 0);
 
     /* Bounded: every turn either ends or marks one more member as tried. */
     while (rp_pool_choose(rq, f->pool, f->tried, &f->choice)) {
         f->tried[f->choice.member->index] = 1;
         rp_forward_use(f);
-        rq->try_until = patience ? f->choice.began + patience : 0;
+        rq->try_until = f->patience ? f->choice.began + f->patience : 0;
         if (connect_member(rq, &f->choice, 0)) {
             return 1;
         }
@@ -317,6 +316,7 @@ static void begin(rp_forward_t *f, rp_request_t *rq)
     f->attempts = RP_OR_DEFAULT(conf->retry.attempts, RP_DEFAULT_RETRY_ATTEMPTS);
     f->seen = 0;
     f->may_repeat = rp_is_safe_method(rq->r) || (enabled && RP_OR_DEFAULT(conf->retry.unsafe, 0));
+    f->patience = f->may_repeat && enabled ? RP_OR_DEFAULT(conf->retry.patience, 0) : 0;
     rq->keep_most = f->may_repeat && enabled && rq->body != RP_BODY_NONE
                   ? (apr_uint64_t)RP_OR_DEFAULT(conf->retry.body, RP_DEFAULT_RETRY_BODY) : 0;
     f->may_hedge = f->pool->conf->hedge && enabled && f->attempts > 1 && rp_is_safe_method(rq->r)

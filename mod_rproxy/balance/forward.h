@@ -16,6 +16,7 @@ typedef struct rp_forward_t {
     int attempts;            /* how many members may have seen it, at most */
     int seen;                /* how many have */
     int may_repeat;          /* it may be sent to a member when another may have acted on it */
+    apr_interval_time_t patience; /* for one member; 0: no bound but the usual ones */
     int may_hedge;           /* and to two at a time */
 } rp_forward_t;
 

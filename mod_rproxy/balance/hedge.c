@@ -116,7 +116,6 @@ static int connect_soon(rp_forward_t *f, apr_interval_time_t patience)
 static int begin_with_another(rp_forward_t *f, apr_interval_time_t delay)
 {
     rp_request_t *rq = f->rq;
-    apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->retry.patience, 0);
     rp_exchange_e e;
 
     rq->conn = NULL;
@@ -124,7 +123,7 @@ static int begin_with_another(rp_forward_t *f, apr_interval_time_t delay)
         return 0;
     }
     f->tried[f->choice.member->index] = 1;
-    rq->try_until = patience ? f->choice.began + patience : 0;
+    rq->try_until = f->patience ? f->choice.began + f->patience : 0;
     if (!connect_soon(f, delay)) {
         return 0;
     }

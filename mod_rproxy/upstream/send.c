@@ -285,6 +285,8 @@ static step_e pass_on(rp_request_t *rq, apr_bucket_brigade *bb, char *room, apr_
 
     if (!is_kept(rq, bb)) {
         rq->body_begun = 1;
+        /* There is no other try that this one could be cut short for. */
+        rq->try_until = 0;
         return write_brigade(rq, bb, room, status);
     }
     /* All of it before any is sent, since sending may break off. */
