@@ -19,6 +19,7 @@ sub named
             return $c->close;
         }
         $c->wait_signal($1) if $request->target =~ m{/hold/(\w+)};
+        return $c->respond($request, 503, [], 'ill') if $request->target eq '/status503';
         $c->respond($request, 200, [$request->target =~ /set=(\w+)/ ? ('Set-Cookie' => "SID=$1") : ()], $name);
     });
 }
@@ -155,6 +156,19 @@ each_mpm {
         like($response->field('Retry-After') || '', qr/\A[1-9]\d*\z/, 'with Retry-After');
         $a->signal('three');
         is($first->read_response->body, 'a', 'the first one is served');
+    };
+};
+
+# Checks that all members fail.
+each_mpm {
+    my ($a, $b) = map { named($_) } qw(a b);
+    my $httpd = httpd(config => served('cookie=RPS', $a->url, $b->url, 'RProxyCheck GET /status503 interval=200ms fall=2'));
+    my %cookie = cookies($httpd, 2);
+
+    part 'when all members are said to be ill, sessions stay where they are' => sub {
+        ok(eventually { 2 == (() = $httpd->error_log =~ /RP0321/g) }, 'they are down');
+        is(who($httpd, 6, '/', Cookie => $cookie{$_}), $_, "session $_") for qw(a b);
+        is(post($httpd, '/', 'x', Cookie => $cookie{a})->body, 'a', 'for POST, too');
     };
 };
 

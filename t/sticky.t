@@ -126,6 +126,21 @@ each_mpm {
         is(cookie_of($response), $cookie{b}, 'and its cookie says so');
         is(get($httpd, '/', Cookie => $cookie{a})->body, 'b', 'the old one is of no more use');
     };
+    part 'when its member is back, a session goes there with whatever method it comes' => sub {
+        my $later = RP::Place->port;
+        $httpd->configure(sticky_pool(own => "cookie=RPS secret=$secret", "http://127.0.0.1:$later retry=200ms", $b->url)
+            . "RProxyPass / own\n");
+        my $backend = backend(on_request => sub { $_[0]->respond($_[1], 200, [], 'later') }, port => $later);
+        $httpd->graceful;
+        my %new = map { my $r = get($httpd, '/'); ($r->body => cookie_of($r)) } 1 .. 3;
+        $backend->stop;
+        # Somebody else finds out that it is gone.
+        ok(eventually { get($httpd, '/'); $httpd->error_log =~ /RP0305: pool own, member \S+:$later\b/ }, 'it goes');
+        $backend = backend(on_request => sub { $_[0]->respond($_[1], 200, [], 'later') }, port => $later);
+        my $response;
+        ok(eventually { ($response = post($httpd, '/', 'x', Cookie => $new{later}))->body eq 'later' }, 'and comes');
+        is($response->field('Set-Cookie'), undef, 'the session is there');
+    };
     part 'or is refused, where the operator wants that' => sub {
         $httpd->configure($config->('refuse'));
         $httpd->stop;

@@ -57,21 +57,19 @@ static rp_chosen_e take(rp_pool_t *pool, int i, const rp_pick_t *pick, rp_choice
     return RP_CHOSEN;
 }
 
-/* The member of the request's session, whom it waits for. */
-static rp_chosen_e choose_wanted(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick, int wanted, rp_choice_t *choice)
+/* The member of the request's session, whom it waits for. @return RP_CHOSEN_NOBODY when there is none, or it is gone */
+static rp_chosen_e choose_session(rp_request_t *rq, rp_pool_t *pool, rp_pick_t pick, rp_choice_t *choice)
 {
-    rp_chosen_e how;
+    int wanted = rp_sticky_wanted(rq, pool, &pick);
 
-    pick->session = 1;
-    if (!rp_get(pool->queue->waiting) && rp_slot_take(&pool->state, (unsigned)wanted, pick)
+    if (wanted < 0) {
+        return RP_CHOSEN_NOBODY;
+    }
+    if (!rp_get(pool->queue->waiting) && rp_slot_take(&pool->state, (unsigned)wanted, &pick)
         && rp_member_enter(&pool->members[wanted])) {
-        how = take(pool, wanted, pick, choice);
+        return take(pool, wanted, &pick, choice);
     }
-    else {
-        how = rp_pool_queue(rq, pool, pick, wanted, choice);
-    }
-    pick->session = 0;
-    return how;
+    return rp_pool_queue(rq, pool, &pick, wanted, choice);
 }
 
 /* One that is free now. @return RP_CHOSEN_REFUSED when all are busy, or others wait */
@@ -115,14 +113,9 @@ int rp_pool_choose_free(rp_request_t *rq, rp_pool_t *pool, const unsigned char *
 int rp_pool_choose(rp_request_t *rq, rp_pool_t *pool, const unsigned char *tried, rp_choice_t *choice)
 {
     rp_pick_t pick = { 0 };
-    int wanted;
 
-    choice->how = RP_CHOSEN_NOBODY;
     set_out(rq, tried, &pick);
-    wanted = rp_sticky_wanted(rq, pool, &pick);
-    if (wanted >= 0) {
-        choice->how = choose_wanted(rq, pool, &pick, wanted, choice);
-    }
+    choice->how = choose_session(rq, pool, pick, choice);
     if (choice->how != RP_CHOSEN_NOBODY || rp_sticky_insists(rq)) {
         return choice->how == RP_CHOSEN;
     }

@@ -93,11 +93,21 @@ static rp_session_t *find_session(rp_request_t *rq, rp_pool_t *pool)
 
 /* ------------------------------------------------------------------ choosing */
 
+static int is_anybody_in(const rp_state_t *state)
+{
+    unsigned level;
+
+    for (level = 0; level < state->nlevels; level++) {
+        if (rp_get(state->shared->levels[level].in)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int rp_sticky_wanted(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick)
 {
     rp_session_t *session;
-    rp_pick_t own;
-    int refuse;
 
     if (!pool->sticky) {
         return RP_STICKY_ANYBODY;
@@ -106,24 +116,21 @@ int rp_sticky_wanted(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick)
         rq->session = find_session(rq, pool);
     }
     session = rq->session;
+    session->refused = 0;
     if (session->slot < 0) {
         return RP_STICKY_ANYBODY;
     }
-    session->refused = 0;
-    refuse = pool->sticky->conf->refuse;
-    /* Who can go to nobody else may find out whether it is back. */
-    pick->may_try |= refuse;
-    own = *pick;
-    own.session = 1;
-    own.full = 0;
-    if (rp_slot_fitness(&pool->state, (unsigned)session->slot, &own) != RP_UNFIT) {
+    pick->session = 1;
+    pick->full = 0;
+    /* Whatever its method: elsewhere nobody knows the session. */
+    pick->may_try = 1;
+    /* When all are said to be ill, it stays where it is. */
+    pick->last_resort = !is_anybody_in(&pool->state);
+    if (rp_slot_fitness(&pool->state, (unsigned)session->slot, pick) != RP_UNFIT) {
         return session->slot;
     }
     /* A full one is waited for, unless nobody waits in this pool. */
-    if (own.full && (refuse || pool->conf->queue.length > 0)) {
-        return session->slot;
-    }
-    return RP_STICKY_ANYBODY;
+    return pick->full && (pool->sticky->conf->refuse || pool->conf->queue.length > 0) ? session->slot : RP_STICKY_ANYBODY;
 }
 
 int rp_sticky_is_known(const rp_request_t *rq)
@@ -145,7 +152,7 @@ int rp_sticky_insists(rp_request_t *rq)
 /* It could take the request, now or when others have left it. */
 static int is_there(rp_pool_t *pool, int slot)
 {
-    rp_pick_t pick = { .now = rp_now(), .may_try = 1, .session = 1 };
+    rp_pick_t pick = { .now = rp_now(), .may_try = 1, .session = 1, .last_resort = !is_anybody_in(&pool->state) };
 
     return rp_slot_fitness(&pool->state, (unsigned)slot, &pick) != RP_UNFIT || pick.full;
 }

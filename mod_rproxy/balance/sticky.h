@@ -24,7 +24,7 @@ typedef struct rp_session_t rp_session_t;
 
 /**
  * The slot of the member that the request's session is with, if it can be used or waited for; or RP_STICKY_ANYBODY.
- * pick->may_try is set for sessions that may have no other.
+ * @param pick  as for rp_state_pick(); out: as for rp_slot_take() of that member
  */
 int rp_sticky_wanted(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick);
 
