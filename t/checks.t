@@ -6,6 +6,7 @@ use lib "$FindBin::Bin/lib";
 use RP::Test;
 
 use IO::Socket::INET;
+use JSON::PP ();
 use Time::HiRes qw(sleep time);
 
 # A pool with a check.
@@ -284,6 +285,57 @@ each_mpm {
         cmp_ok(scalar(checks($backend)) - $before, '<=', (time - $start) / 0.2 + 3, 'and no others');
         $backend->signal('go on');
         is($_->read_response->status, 200, 'those requests end well') for @clients;
+    };
+};
+
+one_mpm {
+    my ($a, $b) = map { patient($_) } qw(a b);
+    my $httpd = httpd(config => checked(app => 'GET /healthz interval=100ms jitter=0% fall=2', 'RProxyMethod round-robin', $a)
+        . "RProxyPass / app\n<Location /manage>\n    SetHandler rproxy-manage\n"
+        . "    Require expr true\n</Location>\n");
+    my $manage = sub {
+        my ($method, $path, $what) = @_;
+        my $response = request($httpd, $method, "/manage/pools/app/members$path", ['Content-Type' => 'application/json'],
+            $what ? JSON::PP->new->encode($what) : ());
+        return $response->body ? JSON::PP->new->decode($response->body) : {};
+    };
+    my $id;
+    part 'a member that is added at run time is checked' => sub {
+        $id = $manage->(POST => '', { url => $b->url })->{id};
+        ok($b->wait_requests(1), 'it is asked');
+        fall_ill($b);
+        ok($httpd->wait_log(qr/RP0321: .*member @{[$b->url]} is down/), 'and judged');
+        is(get($httpd, '/')->body, 'a', 'so that it gets no requests') for 1 .. 4;
+        my $response = get($httpd, "/manage/pools/app/members/$id");
+        my $health = JSON::PP->new->decode($response->body)->{health};
+        is($health->{check}, 'down', 'which is told to whoever asks');
+        like($health->{check_failed}, qr/said 500, expected 200-399/, 'with the cause');
+    };
+    part 'one that is drained as well' => sub {
+        $manage->(PATCH => "/$id", { state => 'draining' });
+        get_well($b);
+        ok($httpd->wait_log(qr/RP0322: .*member @{[$b->url]} is up again/), 'it comes back');
+    };
+    part 'not one that is disabled' => sub {
+        $manage->(PATCH => "/$id", { state => 'disabled' });
+        my ($before, $others) = (0, 0);
+        # A check may have been under way.
+        ok(eventually {
+            return 1 if $others && checks($a) >= $others + 5;
+            ($before, $others) = (scalar(checks($b)), scalar(checks($a))) if !$others || checks($b) > $before;
+            return 0;
+        }, 'others are asked, and it is not');
+        $manage->(PATCH => "/$id", { state => 'enabled' });
+        ok(eventually { checks($b) > $before }, 'until it is enabled');
+    };
+    part 'and not one that is removed' => sub {
+        $manage->(DELETE => "/$id");
+        my ($before, $others) = (0, 0);
+        ok(eventually {
+            return 1 if $others && checks($a) >= $others + 5;
+            ($before, $others) = (scalar(checks($b)), scalar(checks($a))) if !$others || checks($b) > $before;
+            return 0;
+        }, 'others are asked, and it is not');
     };
 };
 

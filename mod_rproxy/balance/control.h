@@ -25,6 +25,7 @@ typedef struct rp_member_view_t {
     rp_out_e out;            /* why it is left out; RP_OUT_NOT when it is not */
     apr_interval_time_t out_for;     /* until it is tried; 0: that is due, or it is in */
     rp_check_e check;
+    const char *check_cause; /* why the last check that failed did; "" when none did */
     unsigned weight, conf_weight, level, max;
     unsigned inflight;
     apr_interval_time_t latency;     /* decayed to now; 0: nothing is known */

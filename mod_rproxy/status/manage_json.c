@@ -52,6 +52,7 @@ static json_t *health_of(const rp_member_view_t *member)
     set(health, "reason", member->out == RP_OUT_NOT ? json_null() : text(rp_out_name(member->out)));
     set(health, "retry_in_ms", member->out == RP_OUT_NOT ? json_null() : msec(member->out_for));
     set(health, "check", text(rp_check_name(member->check)));
+    set(health, "check_failed", *member->check_cause ? text(member->check_cause) : json_null());
     set(health, "unchanged_ms", member->unchanged < 0 ? json_null() : msec(member->unchanged));
     set(health, "ejected", number(member->ejected));
     return health;
