@@ -64,7 +64,7 @@ sub manage
 }
 
 each_mpm {
-    my ($a, $b, $c) = map { named($_) } qw(a b c);
+    my ($a, $b, $c, $d) = map { named($_) } qw(a b c d);
     my $httpd = httpd(children => $RP::Test::mpm eq 'prefork' ? 6 : 3,
         config => served('cookie=RPS', $a->url, $b->url) . $managed);
     my %cookie = cookies($httpd, 2);
@@ -91,6 +91,11 @@ each_mpm {
         is(who($httpd, 9, '/', Cookie => $new{c}), 'c', 'and keeps their sessions, in all children');
         is(manage($httpd, DELETE => $c->url), 200, 'it is removed');
         is(who($httpd, 6, '/', Cookie => $new{c}), 'a,b', 'and its sessions go to others');
+        is(manage($httpd, POST => undef, { url => $d->url }), 201, 'one that takes its place');
+        is(who($httpd, 9, '/', Cookie => $new{c}), 'a,b,d', 'does not take its sessions');
+        my %newer = cookies($httpd, 3);
+        is(who($httpd, 9, '/', Cookie => $newer{d}), 'd', 'but has its own');
+        isnt($newer{d}, $new{c}, 'by another cookie');
     };
 };
 

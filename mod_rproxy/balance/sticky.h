@@ -68,6 +68,7 @@ struct rp_sticky_t {
     pthread_rwlock_t lock;        /* of what follows, which is made anew when the pool's members change */
     apr_uint32_t version;         /* of the pool's shared state that it was made of */
     char (*names)[RP_ROUTE_MAX + 1]; /* by slots: tokens, routes or ids; "" for none */
+    apr_uint32_t *generations;    /* of the slots that they were made for */
     apr_uint16_t *index;          /* slots by hashes of their names, RP_NOBODY */
     apr_uint32_t mask;            /* its size less one */
 };

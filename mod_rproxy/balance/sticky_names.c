@@ -42,6 +42,7 @@ apr_status_t rp_sticky_init(rp_pool_t *pool, apr_pool_t *p)
     sticky->mask = size - 1;
     sticky->index = apr_palloc(p, size * sizeof(*sticky->index));
     sticky->names = apr_pcalloc(p, pool->state.nslots * sizeof(*sticky->names));
+    sticky->generations = apr_pcalloc(p, pool->state.nslots * sizeof(*sticky->generations));
     if (conf->mode == RP_STICKY_LEARN) {
         sticky->learned = rp_sticky_memory_table(pool->conf->name, conf->size, &rv);
     }
@@ -100,23 +101,35 @@ static apr_uint32_t place_of(const rp_sticky_t *sticky, rp_str_t name)
     return at;
 }
 
+/* Most changes are of weights and states: making tokens costs some microseconds each, and the pool's lock is held. */
+static void refresh_name(rp_pool_t *pool, unsigned i)
+{
+    rp_sticky_t *sticky = pool->sticky;
+    const rp_slot_t *slot = &pool->state.slots[i];
+
+    if (!rp_slot_holds(slot)) {
+        sticky->names[i][0] = '\0';
+    }
+    else if (!sticky->names[i][0] || sticky->generations[i] != rp_get(slot->generation)) {
+        name_member(pool, i);
+        sticky->generations[i] = rp_get(slot->generation);
+    }
+}
+
 static void make_names(rp_pool_t *pool)
 {
     rp_sticky_t *sticky = pool->sticky;
     unsigned i;
 
-    memset(sticky->names, 0, pool->state.nslots * sizeof(*sticky->names));
     for (i = 0; i <= sticky->mask; i++) {
         sticky->index[i] = RP_NOBODY;
     }
     for (i = 0; i < pool->state.nslots; i++) {
         const char *name = sticky->names[i];
 
-        if (rp_slot_holds(&pool->state.slots[i])) {
-            name_member(pool, i);
-            if (*name) {
-                sticky->index[place_of(sticky, (rp_str_t){ name, strlen(name) })] = (apr_uint16_t)i;
-            }
+        refresh_name(pool, i);
+        if (*name) {
+            sticky->index[place_of(sticky, (rp_str_t){ name, strlen(name) })] = (apr_uint16_t)i;
         }
     }
 }
