@@ -306,7 +306,7 @@ static void row(const char *name, rp_method_e kind, unsigned bound, fault_t faul
     run.state.bound = bound;
     simulate(&run, fault, load);
     qsort(run.latencies, run.served, sizeof(double), by_size);
-    printf("| %-18s | %7.1f | %7.1f | %7.1f | %8.3f %% | %8.3f %% |\n", name, quantile(&run, 0.5), quantile(&run, 0.99),
+    printf("| %-18s | %7.1f | %7.1f | %8.1f | %8.3f %% | %8.3f %% |\n", name, quantile(&run, 0.5), quantile(&run, 0.99),
            quantile(&run, 0.999), 100.0 * (double)run.errors / (double)run.requests,
            100.0 * (double)run.of_bad / (double)run.requests);
     fflush(stdout);
@@ -318,8 +318,8 @@ static void row(const char *name, rp_method_e kind, unsigned bound, fault_t faul
 static void table(const char *title, fault_t fault, double load, int ejects)
 {
     printf("\n%s, %.0f %% load%s:\n\n", title, load * 100, ejects ? "" : ", RProxyEject off");
-    printf("| method             |  p50 ms |  p99 ms | p99.9 ms |  errors  | requests to that one |\n");
-    printf("|--------------------|--------:|--------:|--------:|-----------:|-----------:|\n");
+    printf("| method             |  p50 ms |  p99 ms | p99.9 ms |     errors |  its share |\n");
+    printf("|--------------------|--------:|--------:|---------:|-----------:|-----------:|\n");
     row("round-robin", RP_METHOD_ROUND_ROBIN, 0, fault, load, ejects);
     row("random", RP_METHOD_RANDOM, 0, fault, load, ejects);
     row("least-connections", RP_METHOD_LEAST, 0, fault, load, ejects);
