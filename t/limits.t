@@ -180,17 +180,20 @@ each_mpm {
 
     part 'a killed process gives its places back, and its requests do not block the queue' => sub {
         my $backend = busy();
-        my $httpd = server(limited('RProxyQueue wait=20s', $backend->url . ' max=1'), expect_kills => 1);
+        my $httpd = server(limited('RProxyQueue wait=60s', $backend->url . ' max=1') . "KeepAliveTimeout 60\n",
+            expect_kills => 1);
         my (@clients, %at);
         # Each has had an answer, so that one of the processes has it.
-        for (1 .. 40) {
-            my $client = client($httpd);
-            $client->get('/');
-            $at{$client} = process_of($httpd, $client) or die "nobody has the connection\n";
-            push @clients, $client;
-            last if @clients > 5 && grep { $at{$_} != $at{$clients[0]} } @clients;
+        for (1 .. 5) {
+            my @more = map { asks($httpd, '/slow') } 1 .. 8;
+            for my $client (@more) {
+                $client->read_response;
+                $at{$client} = process_of($httpd, $client) or die "nobody has the connection\n";
+            }
+            push @clients, @more;
+            last if grep { $at{$_} != $at{$clients[0]} } @clients;
         }
-        $backend->forget;
+        my $before = $backend->count;
         my $holder = shift @clients;
         my ($other) = grep { $at{$_} != $at{$holder} } @clients;
         # Of the process that is killed as well, if there are others in it.
@@ -198,7 +201,7 @@ each_mpm {
         ($dead) = grep { $at{$_} != $at{$other} } @clients if !$dead;
 
         $holder->send_request('GET', '/hold/never', []);
-        $backend->wait_requests(1);
+        $backend->wait_requests($before + 1) or die "the backend did not get the request\n";
         waits($httpd, $_) for $dead, $other;
         kill KILL => $at{$holder}, $at{$dead};
         my $response = $other->read_response;

@@ -44,6 +44,7 @@ my %tests = (
     test_state_threads => [qw(state pick method table latency eject swrr)],
     test_budget => [qw(budget)],
     test_quantile => [qw(quantile)],
+    test_queue => [qw(queue state pick table latency eject swrr ../lane/wait)],
 );
 for my $test (sort keys %tests) {
     my $said = compile("$dir/$test", "'$top/t/unit/$test.c'",

@@ -137,6 +137,8 @@ rp_pool_view_t *rp_control_view(apr_pool_t *p, rp_pool_t *pool)
     view->slots = pool->state.nslots;
     view->retries = rp_get(pool->state.shared->budget.granted);
     view->refused = rp_get(pool->state.shared->budget.denied);
+    view->queue = rp_queue_count(pool->queue, &view->waiting);
+    view->queue_length = (unsigned)pool->conf->queue.length;
     view->nlevels = pool->state.nlevels;
     view->members = apr_array_make(p, (int)pool->state.nslots, sizeof(rp_member_view_t));
     rp_state_lock(&pool->state);

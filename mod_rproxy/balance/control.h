@@ -50,6 +50,9 @@ typedef struct rp_pool_view_t {
     } levels[RP_LEVELS];
     apr_uint64_t retries;    /* and hedges, since the last restart */
     apr_uint64_t refused;    /* those that the pool's budget did not allow */
+    unsigned waiting;        /* in the queue, now */
+    unsigned queue_length;   /* so many may */
+    rp_queue_counts_t queue;
     apr_array_header_t *members; /* of rp_member_view_t */
 } rp_pool_view_t;
 

@@ -122,6 +122,21 @@ static json_t *priorities_of(const rp_pool_view_t *pool)
     return levels;
 }
 
+static json_t *queue_of(const rp_pool_view_t *pool)
+{
+    const rp_queue_counts_t *counts = &pool->queue;
+    json_t *queue = json_object();
+
+    set(queue, "waiting", number(pool->waiting));
+    set(queue, "length", number(pool->queue_length));
+    set(queue, "waited", number(counts->waited));
+    set(queue, "timed_out", number(counts->timed_out));
+    set(queue, "refused", number(counts->refused));
+    set(queue, "clients_gone", number(counts->gone));
+    set(queue, "longest_ms", msec(counts->longest));
+    return queue;
+}
+
 json_t *rp_json_pool(const rp_pool_view_t *pool)
 {
     json_t *json = json_object(), *members = json_array(), *retries = json_object();
@@ -137,6 +152,7 @@ json_t *rp_json_pool(const rp_pool_view_t *pool)
     set(json, "room", number(pool->room));
     set(json, "priorities", priorities_of(pool));
     set(json, "retries", retries);
+    set(json, "queue", queue_of(pool));
     set(json, "members", members);
     return json;
 }
