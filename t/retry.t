@@ -268,6 +268,29 @@ CONF
     };
 };
 
+# A backend that closes a kept connection just when something comes on it.
+each_mpm {
+    my $fickle = backend(on_connection => sub {
+        my ($c) = @_;
+        my $request = $c->read_request_head or return;
+        $c->read_request_body($request);
+        $c->respond($request, 200, [], 'connection ' . $c->number);
+        $c->note('closes') if $c->read_request_head;
+        $c->close;
+    });
+    my $httpd = httpd(children => 1, config => pool(app => $fickle) . "RProxyPass / app\n");
+    part 'a kept connection that is dead is no end of an idempotent request' => sub {
+        get($httpd, '/');
+        my $response = request($httpd, 'PUT', '/', [], 'its content');
+        is($response->body, 'connection 2', 'it goes over a new one');
+        is($fickle->last_request->body, 'its content', 'with all of its content');
+        ok($fickle->wait_note(qr/closes/), 'though it had been sent before');
+    };
+    part 'but of others' => sub {
+        is(post($httpd, '/', 'x')->status, 502, 'POST might be acted upon twice');
+    };
+};
+
 # When everybody fails, retries are a share of the requests.
 one_mpm {
     my @bad = map { backend(responds(503, [], 'no')) } 1 .. 3;

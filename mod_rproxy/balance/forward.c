@@ -317,7 +317,7 @@ static void begin(rp_forward_t *f, rp_request_t *rq)
     f->seen = 0;
     f->may_repeat = rp_is_safe_method(rq->r) || (enabled && RP_OR_DEFAULT(conf->retry.unsafe, 0));
     f->patience = f->may_repeat && enabled ? RP_OR_DEFAULT(conf->retry.patience, 0) : 0;
-    rq->keep_most = f->may_repeat && enabled && rq->body != RP_BODY_NONE
+    rq->keep_most = (f->may_repeat || is_idempotent(rq->r)) && enabled && rq->body != RP_BODY_NONE
                   ? (apr_uint64_t)RP_OR_DEFAULT(conf->retry.body, RP_DEFAULT_RETRY_BODY) : 0;
     f->may_hedge = f->pool->conf->hedge && enabled && f->attempts > 1 && rp_is_safe_method(rq->r)
                  && rq->body == RP_BODY_NONE && !rq->upgrade;
