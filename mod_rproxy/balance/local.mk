@@ -21,8 +21,8 @@ t_unit_test_quantile_SOURCES = t/unit/test_quantile.c
 t_unit_test_quantile_LDADD = $(UNIT_LDADD)
 
 check_PROGRAMS += t/unit/test_check_state
-t_unit_test_check_state_SOURCES = t/unit/test_check_state.c
-t_unit_test_check_state_LDADD = $(UNIT_LDADD)
+t_unit_test_check_state_SOURCES = t/unit/test_check_state.c t/unit/state_util.h
+t_unit_test_check_state_LDADD = $(UNIT_LDADD) -lm
 
 check_PROGRAMS += t/unit/test_queue
 t_unit_test_queue_SOURCES = t/unit/test_queue.c
