@@ -203,6 +203,7 @@ one_mpm {
         deaf => ['/h', "http://127.0.0.1:$deaf", qr{no connection within 250ms}],
         strange => ['/h', $tls->url . ' ca=' . $stranger->cert, qr{TLS handshake failed: certificate not accepted}],
         strange_tcp => ['tcp', $tls->url . ' ca=' . $stranger->cert, qr{TLS handshake failed: certificate not}],
+        unpinned => ['/h', $tls->url . " $ca pin=sha256//" . 'A' x 43 . '=', qr{TLS handshake failed: .*\bpin}],
         silent_tls => ['tcp', 'https://127.0.0.1:' . $silent->port . " $ca", qr{no TLS handshake within 250ms}],
         no_tls => ['/h', 'https://127.0.0.1:' . $rude->port . " $ca", qr{TLS handshake failed: .*SSL}],
         unix_gone => ['/h', "unix:$socket.not", qr{cannot connect: No such file}],
