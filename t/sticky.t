@@ -16,6 +16,7 @@ sub named
         my @fields = ('X-Cookie' => $request->field('Cookie') // 'none', 'X-Number' => $request->number);
         push @fields, 'Set-Cookie' => "SID=$1; Path=/; HttpOnly" if $target =~ /set=([^&]*)/;
         push @fields, 'Cache-Control' => $1 =~ s/\+/ /gr if $target =~ /cc=([^&]*)/;
+        push @fields, 'Vary' => 'Cookie' if $target =~ /vary/;
         push @fields, 'ETag' => '"e"' if $target =~ /etag/;
         $c->respond($request, $target =~ /status=(\d+)/ ? $1 : 200, \@fields, $name);
     });
@@ -229,6 +230,9 @@ each_mpm {
 RProxyCacheLocal @ROOT@/cache size=8M
 RProxyCache on
 RProxyPass / own
+<Location /anonymous>
+    RProxyCacheAllow anonymous-cookie
+</Location>
 <Location /heuristic>
     RProxyCacheRule fresh=200:1m
 </Location>
@@ -257,8 +261,14 @@ CONF
     part 'it makes no difference to the cache' => sub {
         get($httpd, '/vary?cc=max-age=60', Cookie => 'x=1');
         my $before = $count->();
-        is(get($httpd, '/vary?cc=max-age=60', Cookie => "x=1; $cookie")->status, 200, 'a response');
-        is($count->(), $before, 'is stored for all');
+        is(get($httpd, '/vary?cc=max-age=60', Cookie => "x=1; $cookie")->status, 200, 'a response that varies by cookies');
+        is($count->(), $before, 'is one for all who have the same others');
+        get($httpd, '/vary?cc=max-age=60', Cookie => "x=2; $cookie");
+        is($count->(), $before + 1, 'and another for those who have not');
+        get($httpd, '/anonymous?set=1&cc=max-age=60', Cookie => $cookie);
+        is(get($httpd, '/anonymous?set=1&cc=max-age=60')->field('Set-Cookie'), 'SID=1; Path=/; HttpOnly',
+            'who has none but ours is anonymous');
+        is($count->(), $before + 2, 'for the cache');
     };
     part 'revalidating asks anybody, and gives the client none' => sub {
         get($httpd, '/reval?etag&cc=max-age=60');
