@@ -6,6 +6,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use RP::Test;
 
+use JSON::PP ();
 use Time::HiRes qw(sleep time);
 
 # /hold/NAME is answered when the test says so, /slow after a moment, /tunnel/ becomes one until the client leaves.
@@ -22,7 +23,8 @@ sub busy
         $c->wait_signal($1) if $request->target =~ m{^/hold/(\w+)};
         sleep 0.02 if $request->target eq '/slow';
         $c->note('out');
-        $c->respond($request, 200, [], 'served');
+        my @fields = $request->target eq '/stale' ? ('Cache-Control' => 'max-age=0, stale-while-revalidate=600') : ();
+        $c->respond($request, 200, \@fields, 'served ' . $request->number);
         # Without a word of it before: the next request meets a dead connection.
         $c->close if $request->target =~ /close/;
     });
@@ -145,16 +147,33 @@ each_mpm {
 
     part 'no more wait than length=' => sub {
         my $backend = busy();
-        my $httpd = server(limited('RProxyQueue length=1 wait=20s', $backend->url . ' max=1'));
+        my $httpd = server(limited('RProxyQueue length=1 wait=20s', $backend->url . ' max=1')
+            . "<Location /rproxy-manage>\nSetHandler rproxy-manage\nRequire all granted\n</Location>\n");
         my $first = holds($httpd, $backend, 'a');
         my $second = waits($httpd, '/second');
         my $began = time;
         my $response = get($httpd, '/third');
+        my $queue = JSON::PP->new->decode(get($httpd, '/rproxy-manage/pools/app')->body)->{queue};
+        is_deeply([@$queue{qw(waiting length waited refused timed_out clients_gone)}], [1, 1, 1, 1, 0, 0],
+            'the management interface tells it') or diag(explain($queue));
         is($response->status, 503, 'the third is refused');
         ok(time - $began < 5, 'at once');
         ok($response->field('Retry-After'), 'and told when to come back');
         $backend->signal('a');
         is($_->read_response->status, 200, 'the others are served') for $first, $second;
+    };
+
+    part 'what the cache refreshes in the background does not wait' => sub {
+        my $backend = busy();
+        my $httpd = server(limited('', $backend->url . ' max=1') . "RProxyCacheLocal \@ROOT\@/cache size=16M\nRProxyCache on\n");
+        is(get($httpd, '/stale')->body, 'served 1', 'it is fetched and stored');
+        my $first = holds($httpd, $backend, 'a');
+        is(get($httpd, '/stale')->body, 'served 1', 'what is stale is served') for 1 .. 3;
+        $backend->signal('a');
+        $first->read_response;
+        is(queued($httpd), 0, 'nothing has waited');
+        unlike($httpd->error_log, qr/RP0341/, 'and the log does not say that anybody was refused');
+        ok(eventually { get($httpd, '/stale')->body ne 'served 1' }, 'later it is refreshed');
     };
 
     part 'without a queue nobody waits' => sub {

@@ -115,7 +115,9 @@ int rp_pool_refused(rp_request_t *rq, const rp_pool_t *pool)
 
     apr_table_setn(rq->r->err_headers_out, "Retry-After", apr_itoa(rq->r->pool, seconds > 1 ? seconds : 1));
     rp_failure_tell(rq);
-    tell_log(pool, rq->r);
+    if (!rq->detached) {
+        tell_log(pool, rq->r);
+    }
     return rq->failure.status;
 }
 
