@@ -186,7 +186,7 @@ static int takes_turn(const rp_state_t *state, const rp_slot_t *slot, apr_int64_
 {
     apr_interval_time_t whole = state->eject->slow_start;
     float share = whole > 0 ? (float)(pick->now - since) / (float)whole : 1;
-    apr_uint32_t dice = (apr_uint32_t)((pick->random ^ (apr_uint64_t)(apr_uintptr_t)slot) * 0x9e3779b97f4a7c15u >> 32);
+    apr_uint32_t dice = (apr_uint32_t)(rp_mix(pick->random ^ slot->id) >> 32);
 
     return share >= 1 || (float)dice < (share > FIRST_SHARE ? share : FIRST_SHARE) * 4294967295.0f;
 }
