@@ -156,7 +156,7 @@ one_mpm {
     part 'who was left out before a graceful restart is left out behind it' => sub {
         is(get($httpd, '/app/')->status, 200, 'the other answers') for 1 .. 4;
         ok($httpd->wait_log(qr/RP0305/), 'one takes no connections');
-        $httpd->graceful;
+        $httpd->graceful_whole;
         is(get($httpd, '/app/')->status, 200, 'the other answers') for 1 .. 4;
         is(() = $httpd->error_log =~ /RP0305/g, 1, 'and the first is not asked');
     };

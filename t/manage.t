@@ -148,7 +148,7 @@ each_mpm {
     part 'graceful restarts keep what was changed by hand' => sub {
         is(change($httpd, 'app', $a->url, state => 'draining'), 200, 'one drains,');
         is(change($httpd, 'app', $b->url, weight => 4), 200, 'one has another weight');
-        $httpd->graceful;
+        $httpd->graceful_whole;
         is_deeply(shares($httpd, 12), { b => 8, c => 4 }, 'and one was added: so it stays');
         my %members = members($httpd, 'app');
         is($members{ $c->url }{options}, 'keep=8 retry=1m weight=2', 'with its options');
@@ -186,7 +186,7 @@ each_mpm {
         my $path = path_of($httpd, 'app', $b->url);
         is((ask($httpd, 'DELETE', $path))[0]->status, 200, 'removed');
         is_deeply(shares($httpd, 4), { a => 4 }, 'it gets nothing');
-        $httpd->graceful;
+        $httpd->graceful_whole;
         is_deeply(shares($httpd, 4), { a => 4 }, 'after a restart as well');
         is((ask($httpd, 'PATCH', $path, { state => 'enabled' }))[0]->status, 409, 'it has to be added');
         is((ask($httpd, 'POST', '/pools/app/members', { url => $b->url, options => { weight => 9 } }))[0]->status, 409, 'as it is configured');

@@ -200,6 +200,15 @@ sub graceful
     $self->_until(sub { $self->_starts > $before }) or die "no graceful restart:\n" . $self->error_log;
 }
 
+# The same; returns when the old generation, which takes requests for a moment longer, is gone. It must have none under way.
+sub graceful_whole
+{
+    my ($self) = @_;
+    my %old = map { $_ => 1 } $self->children;
+    $self->graceful;
+    $self->_until(sub { !grep { $old{$_} } $self->children }) or die "old children stay:\n" . $self->error_log;
+}
+
 # Stop it.  @return complaints: what went wrong in its life that a test must not pass over
 sub stop
 {
