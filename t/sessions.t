@@ -34,7 +34,11 @@ sub served
 sub cookie_of { return ($_[0]->field('Set-Cookie') // '') =~ /\A(\w+=[^;]*)/ ? $1 : undef }
 
 # Cookies by the names of those who gave them.
-sub cookies { my ($httpd, $times) = @_; return map { my $r = get($httpd, '/'); ($r->body => cookie_of($r)) } 1 .. $times }
+sub cookies
+{
+    my ($httpd, $times) = @_;
+    return map { my $r = get($httpd, '/'); ($r->body => cookie_of($r)) } 1 .. $times;
+}
 
 sub who
 {
@@ -103,7 +107,8 @@ one_mpm {
     my ($a, $b, $c) = map { named($_) } qw(a b c);
     part 'a member with a route may be added' => sub {
         my $httpd = httpd(config => served('route=SID', $a->url . ' route=n1', $b->url . ' route=n2') . $managed);
-        is(manage($httpd, POST => undef, { url => $c->url, options => { max => 9, route => 'n3' } }), 201, 'it is added');
+        my %options = (max => 9, route => 'n3');
+        is(manage($httpd, POST => undef, { url => $c->url, options => \%options }), 201, 'it is added');
         is(who($httpd, 6, '/', Cookie => 'SID=0A.n3'), 'c', 'and gets its sessions');
     };
     part 'what was learned survives a change of size=' => sub {
@@ -141,7 +146,7 @@ each_mpm {
         is($_->read_response->body, 'a', 'it is served there') for $first, $second;
     };
     part 'without a queue the request goes elsewhere, and the session stays' => sub {
-        my $httpd = httpd(children => $children, config => served('cookie=RPS', @members, ) =~ s/(?=<\/RProxyPool)/RProxyQueue off\n/r);
+        my $httpd = httpd(children => $children, config => served('cookie=RPS', @members, 'RProxyQueue off'));
         my %cookie = cookies($httpd, 2);
         my $first = $hold->($httpd, $cookie{a}, 'two');
         my $response = get($httpd, '/', Cookie => $cookie{a});
@@ -153,7 +158,7 @@ each_mpm {
     };
     part 'with gone=refuse it does not' => sub {
         my $httpd = httpd(children => $children,
-            config => served('cookie=RPS gone=refuse', @members) =~ s/(?=<\/RProxyPool)/RProxyQueue off\n/r);
+            config => served('cookie=RPS gone=refuse', @members, 'RProxyQueue off'));
         my %cookie = cookies($httpd, 2);
         my $first = $hold->($httpd, $cookie{a}, 'three');
         my $response = get($httpd, '/', Cookie => $cookie{a});
@@ -167,7 +172,8 @@ each_mpm {
 # Checks that all members fail.
 each_mpm {
     my ($a, $b) = map { named($_) } qw(a b);
-    my $httpd = httpd(config => served('cookie=RPS', $a->url, $b->url, 'RProxyCheck GET /status503 interval=200ms fall=2'));
+    my $httpd = httpd(config => served('cookie=RPS', $a->url, $b->url,
+        'RProxyCheck GET /status503 interval=200ms fall=2'));
     my %cookie = cookies($httpd, 2);
 
     part 'when all members are said to be ill, sessions stay where they are' => sub {

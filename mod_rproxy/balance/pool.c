@@ -252,7 +252,8 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
         init->errors++;
     }
     if (rp_sticky_init(pool, init->p) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, RPLOGNO(0390) "pool %s: no memory for its sessions (RProxySticky)", conf->name);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, RPLOGNO(0390) "pool %s: no memory for its sessions (RProxySticky)",
+                     conf->name);
         init->errors++;
     }
     rp_state_plan(&pool->state);

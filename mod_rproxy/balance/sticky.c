@@ -59,7 +59,8 @@ static int read_id(rp_session_t *session, rp_str_t value)
     return session->slot >= 0;
 }
 
-/* Cookies of one name may be there for several paths, and older ones among them: the first that tells something counts. */
+/* Cookies of one name may be there for several paths, and older ones among them: the first that tells something
+ * counts. */
 static int read_cookies(void *data, const char *key, const char *cookies)
 {
     rp_session_t *session = data;
@@ -130,7 +131,8 @@ int rp_sticky_wanted(rp_request_t *rq, rp_pool_t *pool, rp_pick_t *pick)
         return session->slot;
     }
     /* A full one is waited for, unless nobody waits in this pool. */
-    return pick->full && (pool->sticky->conf->refuse || pool->conf->queue.length > 0) ? session->slot : RP_STICKY_ANYBODY;
+    return pick->full && (pool->sticky->conf->refuse || pool->conf->queue.length > 0) ? session->slot
+         : RP_STICKY_ANYBODY;
 }
 
 int rp_sticky_is_known(const rp_request_t *rq)
@@ -229,7 +231,8 @@ static const char *set_cookie(const rp_request_t *rq)
     rp_pool_t *pool = rq->session->pool;
     const rp_sticky_conf_t *conf = pool->sticky->conf;
     apr_pool_t *p = rq->r->pool;
-    const char *since = conf->lifetime ? apr_psprintf(p, ".%" APR_INT64_T_FMT, (apr_int64_t)apr_time_sec(apr_time_now())) : "";
+    const char *since = conf->lifetime
+                      ? apr_psprintf(p, ".%" APR_INT64_T_FMT, (apr_int64_t)apr_time_sec(apr_time_now())) : "";
 
     return apr_pstrcat(p, conf->name, "=", rp_sticky_name(pool, rq->session->give->index, p), since,
                        conf->attributes[!strcmp(rq->public_scheme, "https")], NULL);

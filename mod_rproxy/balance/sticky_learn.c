@@ -140,7 +140,8 @@ static void put_hashed(rp_learned_t *table, apr_uint64_t key, apr_uint64_t membe
     }
 }
 
-void rp_learned_put(rp_learned_t *table, rp_str_t id, apr_uint64_t member, apr_time_t now, apr_interval_time_t lifetime)
+void rp_learned_put(rp_learned_t *table, rp_str_t id, apr_uint64_t member, apr_time_t now,
+                    apr_interval_time_t lifetime)
 {
     put_hashed(table, hash(table, id), member, now + lifetime);
 }

@@ -29,7 +29,8 @@ int rp_learned_init(rp_learned_t *table, unsigned sessions, const unsigned char 
  * Remember that a session is with a member, for lifetime from now on.
  * @param member  its id, not 0
  */
-void rp_learned_put(rp_learned_t *table, rp_str_t id, apr_uint64_t member, apr_time_t now, apr_interval_time_t lifetime);
+void rp_learned_put(rp_learned_t *table, rp_str_t id, apr_uint64_t member, apr_time_t now,
+                    apr_interval_time_t lifetime);
 
 /** The member of a session, which is in use: its lifetime begins anew. @return 0 when it is not known */
 apr_uint64_t rp_learned_get(rp_learned_t *table, rp_str_t id, apr_time_t now, apr_interval_time_t lifetime);

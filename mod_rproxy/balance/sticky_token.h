@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/** What our own cookie says: a name for a member that only who has the secret can make, and that tells nobody else which. */
+/** What our own cookie says: a name for a member that only who has the secret can make, and nobody else can read. */
 #ifndef RP_STICKY_TOKEN_H
 #define RP_STICKY_TOKEN_H
 

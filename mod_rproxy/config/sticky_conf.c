@@ -48,17 +48,19 @@ static const char *check_mode(apr_pool_t *p, const words_t *w)
     const char *name = w->cookie ? w->cookie : w->route ? w->route : w->learn;
 
     if (!name || !!w->cookie + !!w->route + !!w->learn != 1) {
-        return "RProxySticky: write one of cookie=NAME (a cookie of the proxy's own), route=NAME (an application's cookie "
-               "that ends in .ROUTE) and learn=NAME (an application's cookie to learn from)";
+        return "RProxySticky: write one of cookie=NAME (a cookie of the proxy's own), route=NAME (an application's "
+               "cookie that ends in .ROUTE) and learn=NAME (an application's cookie to learn from)";
     }
     if (!rp_is_token((rp_str_t){ name, strlen(name) })) {
         return apr_psprintf(p, "RProxySticky: '%s' is no name of a cookie: write one word such as RPSESSION", name);
     }
     if (w->param && !rp_is_token((rp_str_t){ w->param, strlen(w->param) })) {
-        return apr_psprintf(p, "RProxySticky: param=%s is no name of a parameter: write one word such as jsessionid", w->param);
+        return apr_psprintf(p, "RProxySticky: param=%s is no name of a parameter: write one word such as jsessionid",
+                            w->param);
     }
     return w->gone && strcasecmp(w->gone, "rebalance") && strcasecmp(w->gone, "refuse")
-         ? apr_psprintf(p, "RProxySticky: gone=%s is not accepted; write gone=rebalance or gone=refuse", w->gone) : NULL;
+         ? apr_psprintf(p, "RProxySticky: gone=%s is not accepted; write gone=rebalance or gone=refuse", w->gone)
+         : NULL;
 }
 
 static const char *check_places(apr_pool_t *p, const words_t *w)
@@ -88,12 +90,12 @@ static const char *check_prefix(apr_pool_t *p, const words_t *w)
         return NULL;
     }
     if (!w->secure || strcasecmp(w->secure, "on")) {
-        return apr_psprintf(p, "RProxySticky: browsers take a cookie named %s only when it is Secure: write secure=on, or "
-                            "another name", w->cookie);
+        return apr_psprintf(p, "RProxySticky: browsers take a cookie named %s only when it is Secure: write secure=on, "
+                            "or another name", w->cookie);
     }
     return host && (w->domain || (w->path && strcmp(w->path, "/")))
-         ? apr_psprintf(p, "RProxySticky: browsers take a cookie named %s only with path=/ and without domain=: leave them "
-                        "away, or write another name", w->cookie) : NULL;
+         ? apr_psprintf(p, "RProxySticky: browsers take a cookie named %s only with path=/ and without domain=: leave "
+                        "them away, or write another name", w->cookie) : NULL;
 }
 
 static const char *check_attributes(apr_pool_t *p, const words_t *w)
@@ -105,7 +107,8 @@ static const char *check_attributes(apr_pool_t *p, const words_t *w)
         return apr_psprintf(p, "RProxySticky: path=%s is not accepted; write a path such as path=/shop", w->path);
     }
     if (w->domain && w->domain[strspn(w->domain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")]) {
-        return apr_psprintf(p, "RProxySticky: domain=%s is not accepted; write a name such as domain=example.org", w->domain);
+        return apr_psprintf(p, "RProxySticky: domain=%s is not accepted; write a name such as domain=example.org",
+                            w->domain);
     }
     if (w->samesite && !is_one_of(w->samesite, sites)) {
         return apr_psprintf(p, "RProxySticky: samesite=%s is not accepted; write lax, strict or none", w->samesite);
@@ -114,7 +117,8 @@ static const char *check_attributes(apr_pool_t *p, const words_t *w)
         return apr_psprintf(p, "RProxySticky: secure=%s is not accepted; write auto, on or off", w->secure);
     }
     if (w->samesite && !strcasecmp(w->samesite, "none") && w->secure && !strcasecmp(w->secure, "off")) {
-        return "RProxySticky: browsers drop cookies with samesite=none and secure=off: write secure=on, or samesite=lax";
+        return "RProxySticky: browsers drop cookies with samesite=none and secure=off: write secure=on, or "
+               "samesite=lax";
     }
     return check_prefix(p, w);
 }
@@ -157,14 +161,14 @@ static const char *read_secret(apr_pool_t *p, const char *path, rp_str_t *secret
     }
     rv = apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE, file);
     if (rv == APR_SUCCESS && (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))) {
-        return apr_psprintf(p, "RProxySticky: anybody on this host may read or write secret=%s: run chmod 600 on it, and "
-                            "make another secret if somebody may have read it", path);
+        return apr_psprintf(p, "RProxySticky: anybody on this host may read or write secret=%s: run chmod 600 on it, "
+                            "and make another secret if somebody may have read it", path);
     }
     rv = apr_file_read_full(file, bytes, len, &len);
     apr_file_close(file);
     if ((rv != APR_SUCCESS && rv != APR_EOF) || len < SECRET_MIN || len > SECRET_MAX) {
-        return apr_psprintf(p, "RProxySticky: secret=%s is not a file of %d to %d bytes: make one with head -c 32 /dev/urandom",
-                            path, SECRET_MIN, SECRET_MAX);
+        return apr_psprintf(p, "RProxySticky: secret=%s is not a file of %d to %d bytes: make one with head -c 32 "
+                            "/dev/urandom", path, SECRET_MIN, SECRET_MAX);
     }
     *secret = (rp_str_t){ bytes, len };
     return NULL;
@@ -198,8 +202,8 @@ const char *rp_cmd_sticky(cmd_parms *cmd, void *dir, int argc, char *const argv[
         return error;
     }
     if (pool->sticky) {
-        return apr_psprintf(cmd->pool, "RProxySticky stands already on line %d of %s: a pool has one", pool->sticky->where.line,
-                            pool->sticky->where.file);
+        return apr_psprintf(cmd->pool, "RProxySticky stands already on line %d of %s: a pool has one",
+                            pool->sticky->where.line, pool->sticky->where.file);
     }
     for (i = 0; i < argc; i++) {
         error = rp_option_set(cmd->pool, rp_sticky_options, &words, argv[i]);
@@ -222,15 +226,15 @@ static const char *check_route(apr_pool_t *p, const rp_pool_conf_t *pool, int i)
     int j;
 
     if (strlen(m->route) > RP_ROUTE_MAX || strpbrk(m->route, ".;,\" \t&/?#")) {
-        return apr_psprintf(p, "RProxyMember %s: route=%s is not accepted; write what its sessions' ids have behind their last "
-                            "dot, such as node1, at most %d bytes", m->url, m->route, RP_ROUTE_MAX);
+        return apr_psprintf(p, "RProxyMember %s: route=%s is not accepted; write what its sessions' ids have behind "
+                            "their last dot, such as node1, at most %d bytes", m->url, m->route, RP_ROUTE_MAX);
     }
     for (j = 0; j < i; j++) {
         const rp_member_conf_t *other = APR_ARRAY_IDX(pool->members, j, rp_member_conf_t *);
 
         if (other->route && !strcmp(other->route, m->route)) {
-            return apr_psprintf(p, "RProxyMember %s has route=%s, and so has %s: sessions could not tell them apart; give "
-                                "each a route of its own", m->url, m->route, other->url);
+            return apr_psprintf(p, "RProxyMember %s has route=%s, and so has %s: sessions could not tell them apart; "
+                                "give each a route of its own", m->url, m->route, other->url);
         }
     }
     return NULL;
@@ -252,8 +256,9 @@ const char *rp_sticky_conf_check(apr_pool_t *p, const rp_pool_conf_t *pool, cons
     }
     if (!error && pool->sticky && pool->sticky->mode == RP_STICKY_ROUTE && !routes) {
         *where = &pool->sticky->where;
-        error = apr_psprintf(p, "RProxySticky route=%s, but no member of pool %s has a route: write what each backend appends "
-                             "to its sessions, as in RProxyMember http://HOST:PORT route=node1", pool->sticky->name, pool->name);
+        error = apr_psprintf(p, "RProxySticky route=%s, but no member of pool %s has a route: write what each backend "
+                             "appends to its sessions, as in RProxyMember http://HOST:PORT route=node1",
+                             pool->sticky->name, pool->name);
     }
     return error;
 }

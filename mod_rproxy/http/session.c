@@ -18,11 +18,19 @@ static rp_str_t next_piece(rp_str_t *rest)
     return piece;
 }
 
+/* "NAME=VALUE" by this name? */
+static int read_pair(rp_str_t pair, const char *name, rp_str_t *value)
+{
+    rp_str_t found;
+
+    return rp_cookie_next(&pair, &found, value) && found.len == strlen(name) && !memcmp(found.ptr, name, found.len);
+}
+
 static int is_named(rp_str_t piece, const char *name)
 {
-    rp_str_t found, value;
+    rp_str_t value;
 
-    return rp_cookie_next(&piece, &found, &value) && found.len == strlen(name) && memcmp(found.ptr, name, found.len) == 0;
+    return read_pair(piece, name, &value);
 }
 
 static int has_cookie(rp_str_t rest, const char *name)
@@ -65,10 +73,7 @@ const char *rp_cookie_without(apr_pool_t *p, const char *cookies, const char *na
 
 int rp_set_cookie_read(const char *field, const char *name, rp_str_t *value)
 {
-    rp_str_t pair = {field, strcspn(field, ";")};
-    rp_str_t found;
-
-    return rp_cookie_next(&pair, &found, value) && found.len == strlen(name) && memcmp(found.ptr, name, found.len) == 0;
+    return read_pair((rp_str_t){field, strcspn(field, ";")}, name, value);
 }
 
 /* ------------------------------------------------------------------ ids of sessions */
@@ -127,7 +132,7 @@ static int is_targeted(const char *name)
 {
     size_t len = strlen(name);
 
-    return strcasecmp(name, "Surrogate-Control") == 0 || (len > 14 && strcasecmp(name + len - 14, "-Cache-Control") == 0);
+    return !strcasecmp(name, "Surrogate-Control") || (len > 14 && !strcasecmp(name + len - 14, "-Cache-Control"));
 }
 
 /* A field for some of the caches on the way invites them unless it forbids. */
@@ -156,5 +161,6 @@ rp_sharing_e rp_response_sharing(apr_pool_t *p, const apr_table_t *fields, rp_se
     if (cc.public_ || cc.s_maxage > 0 || cc.max_age > 0) {
         return RP_SHARING_INVITED;
     }
-    return cc.max_age == RP_NO_TIME && expires && rp_date_parse(expires, now) > now ? RP_SHARING_INVITED : RP_SHARING_UNSAID;
+    return cc.max_age == RP_NO_TIME && expires && rp_date_parse(expires, now) > now ? RP_SHARING_INVITED
+         : RP_SHARING_UNSAID;
 }

@@ -18,7 +18,10 @@ int rp_cookie_next(rp_str_t *rest, rp_str_t *name, rp_str_t *value);
  */
 const char *rp_cookie_without(apr_pool_t *p, const char *cookies, const char *name);
 
-/** Is this Set-Cookie field for the cookie of that name (with regard to case, RFC 6265 §4.1)? Its value then. @return 1 or 0 */
+/**
+ * Is this Set-Cookie field for the cookie of that name, with regard to case (RFC 6265 §4.1)? Its value then.
+ * @return 1 or 0
+ */
 int rp_set_cookie_read(const char *field, const char *name, rp_str_t *value);
 
 /**
@@ -28,8 +31,8 @@ int rp_set_cookie_read(const char *field, const char *name, rp_str_t *value);
 rp_str_t rp_route_suffix(rp_str_t id);
 
 /**
- * A parameter of a URL's path (";name=value" in any segment) or else of its query, as it stands there: not decoded, with
- * regard to case.
+ * A parameter of a URL's path (";name=value" in any segment) or else of its query, as it stands there: not
+ * decoded, with regard to case.
  * @return 1 with its value, which may be empty; 0 when it is not there
  */
 int rp_url_param(const char *url, const char *name, rp_str_t *value);

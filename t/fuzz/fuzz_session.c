@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* Where a session is read from: a cookie's name, a Cookie or Set-Cookie field and a URL, in lines.  What is found lies in
- * what was read; a cookie that was removed is not there any more, and the others are, in their order. */
+/* Where a session is read from: a cookie's name, a Cookie or Set-Cookie field and a URL, in lines.  What is found lies
+ * in what was read; a cookie that was removed is not there any more, and the others are, in their order. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -29,7 +29,9 @@ static void assert_str(rp_str_t found, const char *wanted)
 static void cookies_are_taken_apart(void **state)
 {
     const char *field = " a=1;b ;c = 2 ; d=\"x;=y\"; e=; f=3=4";
-    static const char *const wanted[][2] = { { "a", "1" }, { "c", "2" }, { "d", "\"x" }, { "", "y\"" }, { "e", "" }, { "f", "3=4" } };
+    static const char *const wanted[][2] = {
+        { "a", "1" }, { "c", "2" }, { "d", "\"x" }, { "", "y\"" }, { "e", "" }, { "f", "3=4" },
+    };
     rp_str_t rest = { field, strlen(field) }, name, value;
     size_t i;
 
@@ -102,7 +104,8 @@ static void a_set_cookie_field_has_one_name_and_value(void **state)
 static void a_route_stands_behind_the_last_dot(void **state)
 {
     static const char *const cases[][2] = {
-        { "0A1B.node1", "node1" }, { "a.b.node2", "node2" }, { "\"0A1B.node1\"", "node1" }, { "0A1B", "" }, { "0A1B.", "" },
+        { "0A1B.node1", "node1" }, { "a.b.node2", "node2" }, { "\"0A1B.node1\"", "node1" }, { "0A1B", "" },
+        { "0A1B.", "" },
         { ".node1", "node1" }, { "", "" }, { "\"", "" }, { "\"\"", "" },
     };
     size_t i;

@@ -19,10 +19,12 @@ static void a_token_is_the_hmac_of_pool_and_url(void **state)
 
     (void)state;
     rp_sticky_token(secret, "app", "http://10.0.0.11:8080", token);
-    /* printf 'app http://10.0.0.11:8080' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef -binary | head -c 16
-     * | basenc --base64url */
+    /* printf 'app http://10.0.0.11:8080' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef -binary |
+     * head -c 16 | basenc --base64url */
     assert_string_equal(token, "W6SswVTHSBURAnOlrrTLqQ");
 }
+
+#define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 static void it_differs_by_secret_pool_and_url(void **state)
 {
@@ -37,7 +39,7 @@ static void it_differs_by_secret_pool_and_url(void **state)
     rp_sticky_token(other, "app", "http://a", tokens[3]);
     for (i = 0; i < 4; i++) {
         assert_int_equal(strlen(tokens[i]), RP_TOKEN_LEN);
-        assert_int_equal(strspn(tokens[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), RP_TOKEN_LEN);
+        assert_int_equal(strspn(tokens[i], BASE64URL), RP_TOKEN_LEN);
         for (j = 0; j < i; j++) {
             assert_string_not_equal(tokens[i], tokens[j]);
         }
