@@ -23,7 +23,7 @@ build_packages=(
 test_packages=(
     apache2:httpd apache2-utils:httpd-tools libcmocka-dev:libcmocka-devel clang:clang @clang-rt:compiler-rt
     gcc:libasan gcc:libubsan openssl:openssl brotli:brotli zstd:zstd perl:perl-Test-Harness
-    libio-socket-ssl-perl:perl-IO-Socket-SSL libprotocol-websocket-perl:perl-Protocol-WebSocket
+    libio-socket-ssl-perl:perl-IO-Socket-SSL libprotocol-websocket-perl:perl-Protocol-WebSocket redis-server:redis
     @node:nodejs @npm:nodejs-npm)
 
 as_root()
@@ -92,7 +92,7 @@ need_packages()
 # Debian starts a service as soon as it is installed; a policy of ours forbids it for as long as we install.
 apt_install()
 {
-    local policy=/usr/sbin/policy-rc.d ours="" status
+    local policy=/usr/sbin/policy-rc.d ours="" status service
     if [ ! -e $policy ]; then
         ours=yes
         printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod 755 $policy
@@ -101,13 +101,15 @@ apt_install()
     status=$?
     [ -n "$ours" ] && as_root rm -f $policy
     # Where a policy was there already and let it start: it was not running before.
-    case " $* " in *' apache2 '*)
-        if [ -d /run/systemd/system ]; then
-            as_root systemctl -q disable --now apache2
-        else
-            as_root service apache2 stop
-        fi >/dev/null 2>&1 ;;
-    esac
+    for service in apache2 redis-server; do
+        case " $* " in *" $service "*)
+            if [ -d /run/systemd/system ]; then
+                as_root systemctl -q disable --now $service
+            else
+                as_root service $service stop
+            fi >/dev/null 2>&1 ;;
+        esac
+    done
     [ $status = 0 ] || die "apt-get could not install:" "$@"
 }
 

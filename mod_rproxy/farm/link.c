@@ -150,7 +150,7 @@ static int choose(call_t *call)
         rp_node_hold(farm, 0);
         return 0;
     }
-    if (__atomic_load_n(&farm->doubt, __ATOMIC_RELAXED)) {
+    if (rp_farm_is_in_doubt(farm)) {
         find_out(call);
     }
     return farm->conf->url.kind == RP_REDIS_CLUSTER ? node_of_slot(farm, call->slot) : node_of_master(farm);

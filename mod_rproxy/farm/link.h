@@ -148,7 +148,9 @@ void rp_names_stop(rp_farm_t *farm);
 
 /* ---- search.c, sentinel.c, cluster.c */
 
-/** Find out where things are, when that is in doubt, nobody else does, and it was not just done. */
+/** Nonzero when things may be elsewhere than they were. */
+int rp_farm_is_in_doubt(const rp_farm_t *farm);
+/** Find out where things are, unless another call does, or it was just done, or led nowhere of late. */
 void rp_farm_search(rp_farm_t *farm, rp_limit_t *limit, apr_pool_t *p);
 /** @return 1 when the master is known now */
 int rp_sentinel_search(rp_farm_t *farm, rp_limit_t *limit, apr_pool_t *p, char *why, size_t size);

@@ -30,7 +30,7 @@ static const scheme_t schemes[] = {
 const char *rp_redis_url_shown(apr_pool_t *p, const char *text)
 {
     const char *slashes = strstr(text, "://");
-    const char *at = strrchr(text, '@');
+    const char *at = strncasecmp(text, "unix:", 5) ? strrchr(text, '@') : NULL;
 
     /* The last one, whatever stands before it: a password with an unescaped '/' or '@' is not shown either. */
     if (!slashes || !at || at < slashes) {

@@ -9,6 +9,9 @@
 
 /* A child's searches are at least so far from one another. */
 #define PAUSE apr_time_from_msec(500)
+/* An old master that has not heard of a fail-over takes writes for seconds, and then forgets them: so Sentinels are asked
+ * now and then without need, too. */
+#define RECHECK apr_time_from_sec(2)
 
 static int find_out(rp_farm_t *farm, rp_limit_t *limit, apr_pool_t *p, char *why, size_t size)
 {
@@ -38,13 +41,19 @@ static void search(rp_farm_t *farm, rp_breaker_way_e way, rp_limit_t *limit, apr
     apr_pool_destroy(scratch);
 }
 
+int rp_farm_is_in_doubt(const rp_farm_t *farm)
+{
+    return __atomic_load_n(&farm->doubt, __ATOMIC_RELAXED)
+           || (farm->conf->url.kind == RP_REDIS_SENTINEL
+               && rp_now() - __atomic_load_n(&farm->searched, __ATOMIC_RELAXED) >= RECHECK);
+}
+
 void rp_farm_search(rp_farm_t *farm, rp_limit_t *limit, apr_pool_t *p)
 {
     apr_time_t searched = __atomic_load_n(&farm->searched, __ATOMIC_RELAXED);
     rp_breaker_way_e way;
 
-    if (!__atomic_load_n(&farm->doubt, __ATOMIC_RELAXED) || (searched && rp_now() - searched < PAUSE)
-        || __atomic_exchange_n(&farm->searching, 1, __ATOMIC_ACQUIRE)) {
+    if ((searched && rp_now() - searched < PAUSE) || __atomic_exchange_n(&farm->searching, 1, __ATOMIC_ACQUIRE)) {
         return;
     }
     way = rp_breaker_ask(&farm->shared->search, rp_now(), farm->conf->connect + farm->conf->timeout);

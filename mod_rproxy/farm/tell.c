@@ -19,19 +19,19 @@ typedef struct line_t {
 } line_t;
 
 static const line_t lines[RP_TELL_KINDS] = {
-    [RP_TELL_UNREACHED] = { APLOG_WARNING, RPLOGNO(0601) "Redis %s: no connection: %s" },
-    [RP_TELL_LOST] = { APLOG_WARNING, RPLOGNO(0602) "Redis %s: %s" },
-    [RP_TELL_NONSENSE] = { APLOG_ERR, RPLOGNO(0603) "Redis %s: %s" },
-    [RP_TELL_AUTH] = { APLOG_ERR, RPLOGNO(0604) "Redis %s does not let us in: %s" },
-    [RP_TELL_OOM] = { APLOG_WARNING, RPLOGNO(0605) "Redis %s is full, nothing can be written to it: %s" },
-    [RP_TELL_READONLY] = { APLOG_WARNING, RPLOGNO(0606) "Redis %s takes no writes: %s" },
-    [RP_TELL_NOT_READY] = { APLOG_WARNING, RPLOGNO(0607) "Redis %s is not ready: %s" },
-    [RP_TELL_DENIED] = { APLOG_ERR, RPLOGNO(0608) "Redis %s denies a command: %s" },
-    [RP_TELL_AGAIN] = { APLOG_NOTICE, RPLOGNO(0609) "Redis %s answers again, after %s" },
-    [RP_TELL_MASTER] = { APLOG_NOTICE, RPLOGNO(0610) "Redis %s is the master now of %s" },
-    [RP_TELL_NO_MASTER] = { APLOG_WARNING, RPLOGNO(0611) "no Sentinel leads to the master of %s: %s" },
-    [RP_TELL_NO_MAP] = { APLOG_WARNING, RPLOGNO(0612) "no node of %s tells where the slots are: %s" },
-    [RP_TELL_IS_CLUSTER] = { APLOG_ERR, RPLOGNO(0613) "Redis %s is a node of a cluster: name it by cluster:// (%s)" }
+    [RP_TELL_UNREACHED] = { APLOG_WARNING, RPLOGNO(0701) "Redis %s: no connection: %s" },
+    [RP_TELL_LOST] = { APLOG_WARNING, RPLOGNO(0702) "Redis %s: %s" },
+    [RP_TELL_NONSENSE] = { APLOG_ERR, RPLOGNO(0703) "Redis %s: %s" },
+    [RP_TELL_AUTH] = { APLOG_ERR, RPLOGNO(0704) "Redis %s does not let us in: %s" },
+    [RP_TELL_OOM] = { APLOG_WARNING, RPLOGNO(0705) "Redis %s is full, nothing can be written to it: %s" },
+    [RP_TELL_READONLY] = { APLOG_WARNING, RPLOGNO(0706) "Redis %s takes no writes: %s" },
+    [RP_TELL_NOT_READY] = { APLOG_WARNING, RPLOGNO(0707) "Redis %s is not ready: %s" },
+    [RP_TELL_DENIED] = { APLOG_ERR, RPLOGNO(0708) "Redis %s denies a command: %s" },
+    [RP_TELL_AGAIN] = { APLOG_NOTICE, RPLOGNO(0709) "Redis %s answers again, after %s" },
+    [RP_TELL_MASTER] = { APLOG_NOTICE, RPLOGNO(0710) "Redis %s is the master now of %s" },
+    [RP_TELL_NO_MASTER] = { APLOG_WARNING, RPLOGNO(0711) "no Sentinel leads to the master of %s: %s" },
+    [RP_TELL_NO_MAP] = { APLOG_WARNING, RPLOGNO(0712) "no node of %s tells where the slots are: %s" },
+    [RP_TELL_IS_CLUSTER] = { APLOG_ERR, RPLOGNO(0713) "Redis %s is a node of a cluster: name it by cluster:// (%s)" }
 };
 
 void rp_farm_tell(rp_farm_t *farm, rp_tell_e kind, const char *who, const char *what)

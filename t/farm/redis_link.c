@@ -10,6 +10,7 @@
  *     repeat N call ...                 N times; how long one took
  *     figures                           what is counted
  *     child LINE                        in another child process, before this one has begun
+ *     quit
  *
  * Words are percent-encoded.  An answer is one line that begins with "= "; log lines come before it, with "! ".
  */
@@ -87,7 +88,7 @@ static void show_text(char mark, rp_str_t s)
     for (i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
 
-        if (isalnum(c) || strchr("-_.:/'@", c)) {
+        if (isalnum(c) || (c && strchr("-_.:/'@", c))) {
             putchar(c);
         }
         else {
@@ -369,7 +370,7 @@ int main(int argc, char **argv)
     }
     printf("= ready\n");
     fflush(stdout);
-    while (fgets(line, sizeof(line), stdin)) {
+    while (fgets(line, sizeof(line), stdin) && !is(line, "quit")) {
         line[strcspn(line, "\n")] = '\0';
         if (is(line, "child ")) {
             in_child(line + 6);
