@@ -54,7 +54,8 @@ typedef struct rproxy_method_t {
     /**
      * Choose a member. Called by many threads at a time, for each try of each request: let it be quick and never wait.
      * mod_rproxy has left out who is down, ejected, drained, full or was tried, and gives members that are to be tried
-     * after a failure their one request itself.
+     * after a failure their one request itself. It does not ask for requests with a session, which go to that session's
+     * member, nor for those that had to wait in the pool's queue, which take what becomes free.
      * @return the index of the candidate; -1 to leave it to chance, by weight
      */
     int (*pick)(const rproxy_choice_t *choice);

@@ -45,7 +45,7 @@ each_mpm {
     part 'it may leave it to chance' => sub {
         my %count;
         $count{ get($httpd, '/chance')->body }++ for 1 .. 40;
-        cmp_ok($count{b} || 0, '>', 20, 'by weight');
+        cmp_ok($count{b} || 0, '>', 15, 'by weight');
     };
     part 'members that are down are no candidates' => sub {
         $backends[2]->stop;

@@ -75,7 +75,7 @@ each_mpm {
             my $count = count(ask(\@clients, ("/$pool") x 200));
             cmp_ok($count->{slow}, '>', 0, 'it was tried');
             cmp_ok($count->{slow}, '<', 20, 'and got fewer than a tenth');
-            cmp_ok($count->{$_}, '>', 50, "$_ has its part") for qw(a b);
+            cmp_ok($count->{$_}, '>', 30, "$_ has its part") for qw(a b);
         };
     }
     part 'least-connections passes by who has more to do' => sub {
@@ -104,7 +104,7 @@ each_mpm {
                 push @clients, shift @clients;
                 is_deeply([ask(\@clients, @{ $targets{$by} })], \@first, "round $round");
             }
-            cmp_ok(count(@first)->{$_} || 0, '>', 6, "$_ has its part of 60 keys") for qw(a b c);
+            cmp_ok(count(@first)->{$_} || 0, '>', 3, "$_ has its part of 60 keys") for qw(a b c);
             $owners{$by} = \@first;
         };
     }

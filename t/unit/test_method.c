@@ -238,6 +238,12 @@ static void p2c_finds_out_about_a_member_with_one_request(void **unused)
     count_picks(&pool, rp_method_p2c, counts);
     assert_int_equal(counts[4], 0);
     pool_end(&pool);
+    /* It is preferred to one that is known, whatever the lot says. */
+    pool_begin(&pool, 2, 1, ten);
+    rp_latency_add(&pool.state.slots[0].latency, 10000, pool.now);
+    count_picks(&pool, rp_method_p2c, counts);
+    assert_int_equal(counts[0], 0);
+    pool_end(&pool);
 }
 
 static void p2c_asks_a_slow_member_again_after_a_while(void **unused)
