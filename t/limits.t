@@ -1,7 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 
-# A member gets no more requests at a time than its max= says, of all child processes together; others wait for their turn
-# in the pool's queue (RProxyQueue).
+# A member gets no more requests at a time than its max= says, of all child processes together; others wait for their
+# turn in the pool's queue (RProxyQueue).
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use RP::Test;
@@ -92,7 +92,8 @@ sub process_of
 {
     my ($httpd, $client) = @_;
     my ($from, $to) = map { sprintf '%04X', $_ } $client->socket->sockport, $httpd->port;
-    my ($inode) = RP::Place->read_file('/proc/net/tcp') =~ /^\s*\d+: \w+:$to \w+:$from \w+(?:\s+\S+){5}\s+(\d+)/m or return;
+    my ($inode) = RP::Place->read_file('/proc/net/tcp') =~ /^\s*\d+: \w+:$to \w+:$from \w+(?:\s+\S+){5}\s+(\d+)/m
+        or return;
     for my $pid ($httpd->children) {
         return $pid if grep { (readlink $_ || '') eq "socket:[$inode]" } glob "/proc/$pid/fd/*";
     }
@@ -119,8 +120,11 @@ each_mpm {
         my $httpd = server(limited('', $backend->url . ' max=1'));
         my $first = holds($httpd, $backend, 'a');
         my @waiting = map { waits($httpd, "/number/$_") } 1 .. 6;
+        my $began = time;
         $backend->signal('a');
         is($_->read_response->status, 200, 'served') for $first, @waiting;
+        # Those who are not woken look after themselves once a second.
+        ok(time - $began < 4, 'each is woken by the one before');
         is(join(' ', map { $_->target =~ m{/number/(\d)} ? $1 : () } $backend->requests), '1 2 3 4 5 6',
             'in the order in which they came');
         like($httpd->wait_access(qr{/number/6}), qr/ 200 /, 'and in the log');
@@ -136,7 +140,8 @@ each_mpm {
         is($response->status, 503, 'in vain');
         like($response->field('Retry-After'), qr/\A[1-9]\d*\z/, 'it is told when to come back');
         like($response->field('Proxy-Status'), qr/; error=connection_limit_reached\z/, 'and why (RFC 9209)');
-        like($httpd->wait_log(qr/RP0341/), qr/pool app: .* 1 waited longer than RProxyQueue wait=300ms/, 'so does the log');
+        like($httpd->wait_log(qr/RP0341/), qr/pool app: .* 1 waited longer than RProxyQueue wait=300ms/,
+            'so does the log');
         like($httpd->wait_access(qr{/late}), qr/ 503 .*error=connection_limit_reached/, 'and the access log');
         is(get($httpd, '/late')->status, 503, 'once more');
         is(scalar(() = $httpd->error_log =~ /RP0341/g), 1, 'the error log does not repeat it');
@@ -165,7 +170,8 @@ each_mpm {
 
     part 'what the cache refreshes in the background does not wait' => sub {
         my $backend = busy();
-        my $httpd = server(limited('', $backend->url . ' max=1') . "RProxyCacheLocal \@ROOT\@/cache size=16M\nRProxyCache on\n");
+        my $httpd = server(limited('', $backend->url . ' max=1')
+            . "RProxyCacheLocal \@ROOT\@/cache size=16M\nRProxyCache on\n");
         is(get($httpd, '/stale')->body, 'served 1', 'it is fetched and stored');
         my $first = holds($httpd, $backend, 'a');
         is(get($httpd, '/stale')->body, 'served 1', 'what is stale is served') for 1 .. 3;
@@ -289,7 +295,11 @@ part 'the end of an HTTP/2 stream ends its waiting' => sub {
         'http://127.0.0.1:' . $httpd->port . '/gone']);
     ok(eventually { queued($httpd) == 1 }, 'it waits');
     RP::Process->stop($second, 'KILL');
-    my $response = eventually { my $r = asks($httpd, '/third'); eventually { queued($httpd) == 2 || $r->fill(time) } ; queued($httpd) == 2 && $r };
+    my $response = eventually {
+        my $third = asks($httpd, '/third');
+        eventually { queued($httpd) == 2 || $third->fill(time) };
+        queued($httpd) == 2 && $third;
+    };
     ok($response, 'another one finds room in the queue');
     $backend->signal('a');
     is($response->read_response->status, 200, 'and is served') if $response;

@@ -1,12 +1,12 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
 /**
- * Requests that wait because all members that could take them have as many exchanges as they may: a pool's queue, one for
- * all processes of a host, as plain memory.
+ * Requests that wait because all members that could take them have as many exchanges as they may: a pool's queue, one
+ * for all processes of a host, as plain memory.
  *
- * First come, first served: whoever frees a place gives it, under the queue's lock, to the first one who can use it, and
- * wakes that one alone.  Who arrives while others wait gets what these can't use, or joins at the end.  Without anybody
- * waiting the lock is not taken, and nothing is written.
+ * First come, first served: whoever frees a place gives it, under the queue's lock, to the first one who can use it,
+ * and wakes that one alone.  Who arrives while others wait gets what these can't use, or joins at the end.  Without
+ * anybody waiting the lock is not taken, and nothing is written.
  */
 #ifndef RP_QUEUE_H
 #define RP_QUEUE_H

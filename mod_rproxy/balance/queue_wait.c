@@ -17,8 +17,8 @@
 APLOG_USE_MODULE(rproxy);
 
 /*
- * So often those who wait look after themselves: for the end of HTTP/2 streams, which cannot be polled for, and for places
- * that nobody gave them, since time alone made them (a member may be tried again).
+ * So often those who wait look after themselves: for the end of HTTP/2 streams, which cannot be polled for, and for
+ * places that nobody gave them, since time alone made them (a member may be tried again).
  */
 #define LOOK_EVERY apr_time_from_sec(1)
 /* So often it is logged that requests are refused. */
@@ -32,8 +32,8 @@ void rp_queue_child_init(unsigned *word, apr_pool_t *p, server_rec *main_server)
 
     if (rv != APR_SUCCESS) {
         bell = NULL;
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, main_server, RPLOGNO(0340) "requests of this child process cannot wait for "
-                     "members that are busy");
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, main_server, RPLOGNO(0340) "requests of this child process cannot "
+                     "wait for members that are busy");
     }
 }
 
@@ -96,10 +96,10 @@ static void tell_log(const rp_pool_t *pool, const request_rec *r)
         return;
     }
     counts = rp_queue_count(queue, &waiting);
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, RPLOGNO(0341) "pool %s: its members have as many requests as they may "
-                  "(max=), and %u wait; since the start %" APR_UINT64_T_FMT " waited longer than RProxyQueue wait=%"
-                  APR_TIME_T_FMT "ms, %" APR_UINT64_T_FMT " were refused since length=%d of them waited", pool->conf->name,
-                  waiting, counts.timed_out, apr_time_as_msec(pool->conf->queue.wait), counts.refused,
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, RPLOGNO(0341) "pool %s: its members have as many requests as they "
+                  "may (max=), and %u wait; since the start %" APR_UINT64_T_FMT " waited longer than RProxyQueue wait=%"
+                  APR_TIME_T_FMT "ms, %" APR_UINT64_T_FMT " were refused since length=%d of them waited",
+                  pool->conf->name, waiting, counts.timed_out, apr_time_as_msec(pool->conf->queue.wait), counts.refused,
                   pool->conf->queue.length);
 }
 
@@ -193,8 +193,8 @@ static int make_wish(rp_wish_t *wish, const rp_request_t *rq, const rp_pick_t *p
 }
 
 /*
- * Who has a place or an answer already does not wait for another: that is how all could wait for each other. And what the
- * cache refreshes for itself can be refreshed when there is less to do.
+ * Who has a place or an answer already does not wait for another: that is how all could wait for each other. And what
+ * the cache refreshes for itself can be refreshed when there is less to do.
  */
 static int may_wait(const rp_request_t *rq, const rp_pool_t *pool)
 {
@@ -224,8 +224,8 @@ static rp_chosen_e wait_in_queue(rp_request_t *rq, rp_pool_t *pool, unsigned ent
     rp_giver_t giver;
     rp_turn_e turn;
 
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0342) "pool %s: the members that could take the request are "
-                  "busy; it waits as one of %u", pool->conf->name, rp_get(pool->queue->waiting));
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0342) "pool %s: the members that could take the request "
+                  "are busy; it waits as one of %u", pool->conf->name, rp_get(pool->queue->waiting));
     gone = wait_turn(rq, pool, entry, rq->queue_until);
     init_giver(&giver, pool);
     turn = rp_queue_leave(&giver, entry, gone, &slot, &trial);

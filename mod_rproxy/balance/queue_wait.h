@@ -13,7 +13,8 @@ void rp_queue_child_init(unsigned *word, apr_pool_t *p, server_rec *main_server)
 void rp_pool_forget_row(rp_pool_t *pool, unsigned row);
 
 /**
- * Get a place with a member when there is none, or others wait: after them, and not later than the pool's RProxyQueue says.
+ * Get a place with a member when there is none, or others wait: after them, and not later than the pool's RProxyQueue
+ * says.
  * @param pick    what the choice depends on: tried, hash, may_try
  * @param wanted  this slot alone, or -1 for any
  * @return RP_CHOSEN with choice filled, as of rp_pool_choose()

@@ -23,7 +23,7 @@ apr_status_t rp_bell_create(unsigned *word, apr_pool_t *p, rp_bell_t **bell);
 /** Behind a change: wake the threads that sleep on the word. Any process may. */
 void rp_bell_ring(unsigned *word);
 
-/** Has what somebody waits for come? Asked under the bell's lock, by any thread: it reads shared memory and nothing else. */
+/** Has what somebody waits for come? Asked under the bell's lock, by any thread: it only reads shared memory. */
 typedef int (*rp_bell_due_fn)(const void *data);
 
 /**
