@@ -224,11 +224,12 @@ each_mpm {
         # Of the process that is killed as well, if there are others in it.
         my ($dead) = grep { $_ != $other && $at{$_} == $at{$holder} } @clients;
         ($dead) = grep { $at{$_} != $at{$other} } @clients if !$dead;
+        my @dead = $dead || ();
 
         $holder->send_request('GET', '/hold/never', []);
         $backend->wait_requests($before + 1) or die "the backend did not get the request\n";
-        waits($httpd, $_) for $dead, $other;
-        kill KILL => $at{$holder}, $at{$dead};
+        waits($httpd, $_) for @dead, $other;
+        kill KILL => map { $at{$_} } $holder, @dead;
         my $response = $other->read_response;
         is($response->status, 200, 'who waited behind is served');
         is(get($httpd, '/')->status, 200, 'and others are as well');
