@@ -45,6 +45,9 @@ my @wrong = (
     ['a pool of the main server\'s name in a virtual host', "$pool<VirtualHost *:80>\nServerName a\n"
         . "!<RProxyPool app>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n</VirtualHost>\n",
         qr/app.*httpd\.conf line \d+/, qr/another name/],
+    ['a name of 64 letters', '!<RProxyPool ' . 'a' x 64 . ">\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n",
+        qr/aaaa/, qr/at most 63/],
+    ['a member of 288 letters', member('http://' . 'a' x 281), qr/aaaa/, qr/at most 287/],
     ['a pool called none', "!<RProxyPool none>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n", qr/none/,
         qr/name/],
     ['a pool without a name', "!<RProxyPool>\nRProxyMember http://127.0.0.1:8\n</RProxyPool>\n",

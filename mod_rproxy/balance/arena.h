@@ -13,10 +13,9 @@
 
 #include "balance/queue.h"
 #include "balance/state.h"
+#include "config/config.h"
 #include "upstream/conn.h"
 
-#define RP_POOL_NAME_MAX 64
-#define RP_MEMBER_URL_MAX 288
 #define RP_MEMBER_TEXT_MAX 512
 
 /** What is said of a member beside what picks need. Written holding the pool's lock, or before others see it. */

@@ -111,6 +111,10 @@ typedef struct rp_sticky_conf_t {
     rp_where_t where;
 } rp_sticky_conf_t;
 
+/** Bytes of what is kept in shared memory, with the ending zero. */
+#define RP_POOL_NAME_MAX 64
+#define RP_MEMBER_URL_MAX 288
+
 struct rp_pool_t;
 
 /** RProxyRetryBudget: how much of a pool's traffic may be retries. */

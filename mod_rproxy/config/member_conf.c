@@ -106,6 +106,9 @@ rp_member_conf_t *rp_member_parse(apr_pool_t *p, int argc, char *const argv[], c
             *error = apr_psprintf(p, "RProxyMember %s: %s", m->url, *error);
         }
     }
+    if (!*error && strlen(m->url) >= RP_MEMBER_URL_MAX) {
+        *error = apr_psprintf(p, "RProxyMember %s: write a URL of at most %d bytes", m->url, RP_MEMBER_URL_MAX - 1);
+    }
     if (!*error && m->backup && m->level > 1) {
         *error = apr_psprintf(p, "RProxyMember %s: backup means priority=1; write one of them", m->url);
     }

@@ -23,7 +23,7 @@ static int is_pool_name(const char *s)
             return 0;
         }
     }
-    return c > s;
+    return c > s && c - s < RP_POOL_NAME_MAX;
 }
 
 const char *rp_cmd_pool(cmd_parms *cmd, void *dir, const char *args)
@@ -49,8 +49,8 @@ const char *rp_cmd_pool(cmd_parms *cmd, void *dir, const char *args)
     rp_queue_conf_init(&pool->queue);
     pool->members = apr_array_make(cmd->pool, 4, sizeof(rp_member_conf_t *));
     if (!is_pool_name(pool->name) || *args || !strcasecmp(pool->name, "none")) {
-        return apr_psprintf(cmd->pool, "<RProxyPool %s>: write one name of letters, digits, '-', '_' and '.', "
-                            "other than 'none'", pool->name);
+        return apr_psprintf(cmd->pool, "<RProxyPool %s>: write one name of at most %d letters, digits, '-', '_' "
+                            "and '.', other than 'none'", pool->name, RP_POOL_NAME_MAX - 1);
     }
     other = apr_hash_get(conf->pools, pool->name, APR_HASH_KEY_STRING);
     if (other) {
