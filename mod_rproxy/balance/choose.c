@@ -196,7 +196,8 @@ int rp_pool_retry_after(const rp_pool_t *pool, apr_time_t now)
     unsigned i;
 
     for (i = 0; i < pool->state.nslots; i++) {
-        apr_int64_t until = rp_get(pool->state.slots[i].out_until);
+        const rp_slot_t *slot = &pool->state.slots[i];
+        apr_int64_t until = rp_slot_holds(slot) ? rp_get(slot->out_until) : 0;
 
         first = until && until < first ? until : first;
     }

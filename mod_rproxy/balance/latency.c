@@ -11,6 +11,8 @@
  * slow is seen soon, what has become fast is believed later. */
 #define RISE 1000.0f
 #define DECAY 3000.0f
+/* Milliseconds by which now may lie before what another thread has written. */
+#define SKEW 60000u
 /* A failure counts as a response that takes so many times as long as is usual, within these bounds: failing fast is
  * not being fast. One of a thousand requests that fails says little, one of five much. */
 #define FAILURE 4
@@ -36,9 +38,10 @@ static float latency_value(apr_uint64_t word)
 
 static float kept_share(apr_uint64_t word, apr_time_t now, float period)
 {
-    apr_int32_t age = (apr_int32_t)((apr_uint32_t)(now / 1000) - (apr_uint32_t)word);
+    apr_uint32_t age = (apr_uint32_t)(now / 1000) - (apr_uint32_t)word;
 
-    return age <= 0 ? 1 : expf(-(float)age / period);
+    /* Somebody's clock reading was later than ours; all that is older is old, a backup's of last month, too. */
+    return age == 0 || age > APR_UINT32_MAX - SKEW ? 1 : expf(-(float)age / period);
 }
 
 float rp_latency_get(apr_uint64_t latency, apr_time_t now)

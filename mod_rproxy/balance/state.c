@@ -14,6 +14,8 @@
 
 /* How long others keep off a member while one request tries it; longer than most connects take. */
 #define TRIAL apr_time_from_sec(5)
+/* For so long a trial waits for a safe request; then, in a pool that gets no others, an unsafe one may have it. */
+#define TRIAL_FOR_SAFE apr_time_from_sec(10)
 /* Of its share, what a member gets at once when it comes back, so that its turn comes at all. */
 #define FIRST_SHARE 0.1f
 
@@ -191,19 +193,29 @@ static int takes_turn(const rp_state_t *state, const rp_slot_t *slot, apr_int64_
     return share >= 1 || (float)dice < (share > FIRST_SHARE ? share : FIRST_SHARE) * 4294967295.0f;
 }
 
+/* May the request find out whether the member is back, whose time was over then? */
+static int may_find_out(const rp_pick_t *pick, apr_int64_t until)
+{
+    return until <= pick->now && (pick->may_try || pick->last_resort || pick->now - until >= TRIAL_FOR_SAFE);
+}
+
 /* Does what is known of its health speak against it? */
 static rp_fitness_e judge_health(const rp_state_t *state, const rp_slot_t *slot, const rp_pick_t *pick, int panic)
 {
     apr_int64_t until = rp_get(slot->out_until);
     apr_uint32_t out = rp_get(slot->out);
 
-    if (rp_get(slot->check) == RP_CHECK_DOWN) {
-        return pick->last_resort && state->eject->panic ? RP_FIT : RP_UNFIT;
+    if (rp_get(slot->check) == RP_CHECK_DOWN && !(pick->last_resort && state->eject->panic)) {
+        return RP_UNFIT;
     }
-    if (!until || (panic && is_statistical(out)) || (pick->last_resort && out != RP_OUT_CONNECT)) {
+    if (!until) {
         return RP_FIT;
     }
-    return until <= pick->now && (pick->may_try || pick->last_resort) ? RP_ON_TRIAL : RP_UNFIT;
+    /* In panic, too: without trials it would never end. */
+    if (may_find_out(pick, until)) {
+        return RP_ON_TRIAL;
+    }
+    return (panic && is_statistical(out)) || (pick->last_resort && out != RP_OUT_CONNECT) ? RP_FIT : RP_UNFIT;
 }
 
 static int admits(const rp_slot_t *slot, const rp_pick_t *pick)
@@ -252,10 +264,11 @@ int rp_slot_take(rp_state_t *state, unsigned i, rp_pick_t *pick)
 {
     rp_fitness_e fitness = rp_slot_fitness(state, i, pick);
 
-    if (fitness == RP_ON_TRIAL && !take_trial(&state->slots[i], pick->now)) {
-        return 0;
+    pick->trial = fitness == RP_ON_TRIAL && take_trial(&state->slots[i], pick->now);
+    if (fitness == RP_ON_TRIAL && !pick->trial) {
+        /* Another one has the trial: the member may be of use all the same, in panic or as a last resort. */
+        return rp_slot_fitness(state, i, pick) == RP_FIT;
     }
-    pick->trial = fitness == RP_ON_TRIAL;
     return fitness != RP_UNFIT;
 }
 

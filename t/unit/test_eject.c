@@ -337,21 +337,41 @@ static void a_trial_that_nobody_ends_is_given_again(void **unused)
     pool_end(&pool);
 }
 
-static void unsafe_requests_try_nobody(void **unused)
+static int picks_of_unsafe(pool_t *pool, int who)
+{
+    int n, hits = 0;
+
+    for (n = 0; n < 100; n++) {
+        rp_pick_t pick = pool_pick_of(pool);
+
+        pick.may_try = 0;
+        hits += rp_state_pick(&pool->state, rp_method_p2c, &pick) == who;
+    }
+    return hits;
+}
+
+static void unsafe_requests_leave_trials_to_safe_ones(void **unused)
 {
     pool_t pool;
-    int n;
 
     (void)unused;
     pool_begin(&pool, 2, 1, two);
     assert_int_equal(reports_until_out(&pool, 0, RP_OUTCOME_RESET, 3), 3);
-    pool.now += 60 * SECOND;
-    for (n = 0; n < 100; n++) {
-        rp_pick_t pick = pool_pick_of(&pool);
+    pool.now += 19 * SECOND;
+    assert_int_equal(picks_of_unsafe(&pool, 0), 0);
+    pool_end(&pool);
+}
 
-        pick.may_try = 0;
-        assert_int_equal(rp_state_pick(&pool.state, rp_method_p2c, &pick), 1);
-    }
+static void without_safe_requests_unsafe_ones_try_at_last(void **unused)
+{
+    pool_t pool;
+
+    (void)unused;
+    pool_begin(&pool, 2, 1, two);
+    pool_report(&pool, 0, RP_OUTCOME_CONNECT, 0);
+    pool.now += 20 * SECOND;
+    assert_int_equal(picks_of_unsafe(&pool, 0), 1);
+    assert_int_equal(pool_report(&pool, 0, RP_OUTCOME_OK, 1), RP_NEWS_BACK);
     pool_end(&pool);
 }
 
@@ -449,6 +469,61 @@ static void panic_puts_all_to_use_that_take_connections(void **unused)
     pool_end(&pool);
 }
 
+/* Two that are gone for good must not keep the others from proving themselves. */
+static void panic_ends_by_trials(void **unused)
+{
+    pool_t pool;
+    unsigned i;
+    int n;
+
+    (void)unused;
+    pool_begin(&pool, 10, 1, ten);
+    all_answer(&pool, 100);
+    for (i = 2; i < 9; i++) {
+        assert_int_equal(reports_until_out(&pool, i, RP_OUTCOME_ERROR, 5), 5);
+    }
+    pool_report(&pool, 0, RP_OUTCOME_CONNECT, 0);
+    pool_report(&pool, 1, RP_OUTCOME_CONNECT, 0);
+    assert_true(pool.state.shared->levels[0].panic);
+    pool.now += 10 * SECOND;
+    for (n = 0; n < 1000; n++) {
+        rp_pick_t pick = pool_pick_of(&pool);
+        int who = rp_state_pick(&pool.state, rp_method_p2c, &pick);
+
+        assert_in_range(who, 0, 9);
+        pool_report(&pool, (unsigned)who, who < 2 ? RP_OUTCOME_CONNECT : RP_OUTCOME_OK, pick.trial);
+    }
+    assert_false(pool.state.shared->levels[0].panic);
+    assert_int_equal(pool.state.shared->levels[0].in, 8);
+    pool_end(&pool);
+}
+
+/* With checks, too: else each request would try to connect to each of them. */
+static void who_takes_no_connections_is_no_last_resort(void **unused)
+{
+    pool_t pool;
+    unsigned i;
+    int n;
+
+    (void)unused;
+    pool_begin(&pool, 2, 1, two);
+    for (i = 0; i < 2; i++) {
+        rp_state_check(&pool.state, i, RP_CHECK_DOWN, pool.now);
+    }
+    assert_in_range(pool_pick(&pool, rp_method_p2c), 0, 1);
+    for (i = 0; i < 2; i++) {
+        pool_report(&pool, i, RP_OUTCOME_CONNECT, 0);
+    }
+    for (n = 0; n < 10; n++) {
+        assert_int_equal(pool_pick(&pool, rp_method_p2c), -1);
+    }
+    pool.now += SECOND;
+    assert_in_range(pool_pick(&pool, rp_method_p2c), 0, 1);
+    assert_in_range(pool_pick(&pool, rp_method_p2c), 0, 1);
+    assert_int_equal(pool_pick(&pool, rp_method_p2c), -1);
+    pool_end(&pool);
+}
+
 static void when_all_are_out_those_are_asked_that_might_answer(void **unused)
 {
     pool_t pool;
@@ -482,11 +557,14 @@ int main(void)
         cmocka_unit_test(a_refused_connection_is_tried_again_within_ten_times_retry),
         cmocka_unit_test(exactly_one_request_has_the_trial),
         cmocka_unit_test(a_trial_that_nobody_ends_is_given_again),
-        cmocka_unit_test(unsafe_requests_try_nobody),
+        cmocka_unit_test(unsafe_requests_leave_trials_to_safe_ones),
+        cmocka_unit_test(without_safe_requests_unsafe_ones_try_at_last),
         cmocka_unit_test(an_error_ends_the_trial_of_who_was_out_for_errors),
         cmocka_unit_test(trust_grows_with_time),
         cmocka_unit_test(a_member_that_is_back_gets_a_growing_share),
         cmocka_unit_test(panic_puts_all_to_use_that_take_connections),
+        cmocka_unit_test(panic_ends_by_trials),
+        cmocka_unit_test(who_takes_no_connections_is_no_last_resort),
         cmocka_unit_test(when_all_are_out_those_are_asked_that_might_answer),
     };
 

@@ -286,6 +286,21 @@ static void failing_fast_is_not_being_fast(void **unused)
     pool_end(&pool);
 }
 
+/* A backup's, which was last used weeks ago. */
+static void latency_of_long_ago_counts_for_nothing(void **unused)
+{
+    apr_time_t now = 1000 * SECOND, later = now + 30 * (apr_time_t)86400 * SECOND;
+    apr_uint64_t latency = 0;
+
+    (void)unused;
+    rp_latency_add(&latency, 10 * SECOND, now);
+    assert_true(rp_latency_get(latency, later) < 1000);
+    rp_latency_add(&latency, 20000, later);
+    assert_in_range((int)rp_latency_get(latency, later), 19000, 21000);
+    /* Who looks with a clock reading of a moment ago takes it as it is. */
+    assert_in_range((int)rp_latency_get(latency, later - 5000), 19000, 21000);
+}
+
 static void latency_rises_faster_than_it_falls(void **unused)
 {
     apr_time_t now = 5000 * SECOND;
@@ -439,6 +454,7 @@ int main(void)
         cmocka_unit_test(p2c_finds_out_about_a_member_with_one_request),
         cmocka_unit_test(p2c_asks_a_slow_member_again_after_a_while),
         cmocka_unit_test(failing_fast_is_not_being_fast),
+        cmocka_unit_test(latency_of_long_ago_counts_for_nothing),
         cmocka_unit_test(latency_rises_faster_than_it_falls),
         cmocka_unit_test(backups_wait_until_all_others_are_gone),
         cmocka_unit_test(busy_members_are_no_reason_to_turn_to_backups),
