@@ -7,11 +7,16 @@ use lib "$FindBin::Bin/lib";
 use RP::Test;
 
 use IO::Socket::INET;
+use Time::HiRes qw(time);
 
 each_mpm {
     # Accepts connections by its backlog only, until that is full: connecting takes for ever.
     my $deaf = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die;
     my @filling = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $deaf->sockport,
+        Blocking => 0) } 1 .. 4;
+    # And one that does so at any address of this host.
+    my $deafer = IO::Socket::INET->new(LocalAddr => '0.0.0.0', Listen => 1) or die;
+    push @filling, map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $deafer->sockport,
         Blocking => 0) } 1 .. 4;
     my $refusing = RP::Place->refusing_port;
     my $backend = backend(on_connection => sub {
@@ -45,7 +50,9 @@ each_mpm {
             }
         }
     });
-    my $httpd = httpd(children => 4, config => pool(app => $backend)
+    my @deafer = map { "http://127.0.0.$_:" . $deafer->sockport } 2 .. 31;
+    my $httpd = httpd(children => 4, config => pool(app => $backend) . pool(farm => @deafer)
+        . pool(rest => @deafer[0 .. 3], $backend->url . ' backup')
         . pool(refusing => "http://127.0.0.1:$refusing")
         . pool(deaf => 'http://127.0.0.1:' . $deaf->sockport) . pool(nameless => 'http://nowhere.invalid:80')
         . pool(gone => 'unix:/nonexistent/socket') . <<'CONF');
@@ -53,6 +60,8 @@ RProxyTimeout connect=400ms first-byte=400ms idle=400ms
 RProxyPass /app app
 RProxyPass /refusing refusing
 RProxyPass /deaf deaf
+RProxyPass /farm farm
+RProxyPass /app/rest rest
 RProxyPass /nameless nameless
 RProxyPass /gone gone
 CONF
@@ -92,6 +101,14 @@ CONF
         ok($response->broken, 'the client sees that it is not complete');
         ok($backend->wait_note(qr/in mid-body/), 'the backend is left');
         ok($httpd->wait_log(qr/RP\d+.*pool app.*phase \w+.*idle|timed? ?out/i), 'and it is logged');
+    };
+    part 'members that let it wait for a connection share three times connect=' => sub {
+        my $began = time;
+        is(get($httpd, '/farm')->status, 504, 'of thirty members');
+        my $took = time - $began;
+        cmp_ok($took, '>', 0.9, 'several are tried');
+        cmp_ok($took, '<', 5, "and not for twelve seconds, but $took");
+        is(get($httpd, '/app/rest')->status, 200, 'after four of them, there is time for one that answers');
     };
     part 'a slow body that keeps moving is none of that' => sub {
         is(get($httpd, '/app/slow')->body, 'hello', 'no deadline for the whole');

@@ -15,6 +15,11 @@
 
 APLOG_USE_MODULE(rproxy);
 
+/* To connect to one member after another may take so many times as long as to connect to one, and no longer. */
+#define CONNECTS 3
+/* The shortest time that is worth beginning with, as a part of the longest. */
+#define SHORTEST 32
+
 /* Methods that may be sent again when nobody knows whether the first time arrived (RFC 9110 §9.2.2). */
 static int is_idempotent(const request_rec *r)
 {
@@ -45,11 +50,15 @@ void rp_forward_use(rp_forward_t *f)
     apr_table_setn(f->rq->r->notes, "rproxy-attempts", apr_itoa(f->rq->r->pool, f->rq->attempts));
 }
 
+static apr_interval_time_t connect_timeout(const rp_request_t *rq)
+{
+    return RP_OR_DEFAULT(rq->dconf->connect_timeout, RP_DEFAULT_CONNECT_TIMEOUT);
+}
+
 /* A connection to a member: an idle one, or with fresh a new one. On failure the member is down and told so. */
-static int connect_member(rp_request_t *rq, rp_choice_t *choice, int fresh)
+static int connect_member(rp_request_t *rq, rp_choice_t *choice, apr_interval_time_t patience, int fresh)
 {
     rp_member_t *member = choice->member;
-    apr_interval_time_t patience = RP_OR_DEFAULT(rq->dconf->connect_timeout, RP_DEFAULT_CONNECT_TIMEOUT);
 
     rq->conn = fresh ? NULL : rp_conn_take(&member->peer);
     if (!rq->conn) {
@@ -72,18 +81,22 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, int fresh)
 static int connect_next(rp_forward_t *f)
 {
     rp_request_t *rq = f->rq;
+    apr_interval_time_t most = connect_timeout(rq), left = CONNECTS * most;
 
-    /* Bounded: every turn either ends or marks one more member as tried. */
-    while (rp_pool_choose(rq, f->pool, f->tried, &f->choice)) {
+    /* Bounded: every turn either ends or marks one more member as tried, and those that let us wait share the time. */
+    while (left > most / SHORTEST && rp_pool_choose(rq, f->pool, f->tried, &f->choice)) {
+        apr_time_t began = rp_now();
+
         f->tried[f->choice.member->index] = 1;
         rp_forward_use(f);
         rq->try_until = f->patience ? f->choice.began + f->patience : 0;
-        if (connect_member(rq, &f->choice, 0)) {
+        if (connect_member(rq, &f->choice, left / 2 < most ? left / 2 : most, 0)) {
             return 1;
         }
         if (!(f->on->causes & RP_RETRY_CONNECT)) {
             break;
         }
+        left -= rp_now() - began;
     }
     return 0;
 }
@@ -111,7 +124,7 @@ static rp_exchange_e exchange(rp_forward_t *f)
                       "one", rq->member);
         rp_forward_use(f);
         rp_exchange_again(rq);
-        return connect_member(rq, &f->choice, 1) ? rp_exchange(rq) : e;
+        return connect_member(rq, &f->choice, connect_timeout(rq), 1) ? rp_exchange(rq) : e;
     }
     if (is_kept && rq->conn) {
         rp_choice_carry(&f->choice, rq->conn);
