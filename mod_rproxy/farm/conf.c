@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "farm/conf.h"
+#include "farm/seal.h"
 
 #define RP_OPTION(key, type, min, max, field, dflt, sentence) \
     { key, type, min, max, offsetof(rp_farm_conf_t, field), dflt, sentence },
@@ -56,24 +57,32 @@ static const char *check_tls(apr_pool_t *p, rp_farm_conf_t *conf)
     return error;
 }
 
+/* What a file has, up to *len bytes. */
+static const char *read_file(apr_pool_t *p, const char *option, const char *path, const char *what, char *bytes,
+                             apr_size_t *len)
+{
+    char text[120];
+    apr_file_t *file;
+    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, 0, p);
+
+    if (rv == APR_SUCCESS) {
+        rv = apr_file_read_full(file, bytes, *len, len);
+        apr_file_close(file);
+        rv = APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv;
+    }
+    return rv == APR_SUCCESS ? NULL : apr_psprintf(p, "%s=%s cannot be read (%s): name a file %s", option, path,
+                                                   apr_strerror(rv, text, sizeof(text)), what);
+}
+
 /* The first line of a file. */
 static const char *read_password(apr_pool_t *p, const char *option, const char *path, const char **password)
 {
     char line[RP_REDIS_SECRET_MAX + 2];
-    apr_file_t *file;
     apr_size_t len = sizeof(line) - 1;
-    apr_status_t rv = apr_file_open(&file, path, APR_FOPEN_READ, 0, p);
+    const char *error = read_file(p, option, path, "whose first line is the password", line, &len);
 
-    if (rv == APR_SUCCESS) {
-        rv = apr_file_read_full(file, line, len, &len);
-        apr_file_close(file);
-        rv = APR_STATUS_IS_EOF(rv) ? APR_SUCCESS : rv;
-    }
-    if (rv != APR_SUCCESS) {
-        char text[120];
-
-        return apr_psprintf(p, "%s=%s cannot be read (%s): name a file whose first line is the password", option, path,
-                            apr_strerror(rv, text, sizeof(text)));
+    if (error) {
+        return error;
     }
     line[len] = '\0';
     len = strcspn(line, "\r\n");
@@ -118,10 +127,48 @@ static const char *read_passwords(apr_pool_t *p, rp_farm_conf_t *conf)
     return error;
 }
 
+/* All of a file, but for the end of its last line. */
+static const char *read_secret(apr_pool_t *p, const char *option, const char *path, rp_str_t *secret)
+{
+    char bytes[RP_REDIS_SECRET_MAX + 1];
+    apr_size_t len = sizeof(bytes);
+    const char *error = read_file(p, option, path, "with at least 32 random bytes", bytes, &len);
+
+    if (error) {
+        return error;
+    }
+    while (len > 0 && (bytes[len - 1] == '\n' || bytes[len - 1] == '\r')) {
+        len--;
+    }
+    if (len < RP_SEAL_SECRET_MIN || len > RP_REDIS_SECRET_MAX) {
+        return apr_psprintf(p, "%s=%s has not %d to %d bytes: make one by openssl rand -base64 48 > %s", option, path,
+                            RP_SEAL_SECRET_MIN, RP_REDIS_SECRET_MAX, path);
+    }
+    *secret = (rp_str_t){ apr_pstrmemdup(p, bytes, len), len };
+    return NULL;
+}
+
+static const char *read_secrets(apr_pool_t *p, rp_farm_conf_t *conf)
+{
+    const char *error = NULL;
+
+    if (conf->old_secret_file && !conf->secret_file) {
+        return "old-secret= is of no use without secret=: name the present one there";
+    }
+    if (conf->secret_file) {
+        error = read_secret(p, "secret", conf->secret_file, &conf->secret);
+    }
+    if (!error && conf->old_secret_file) {
+        error = read_secret(p, "old-secret", conf->old_secret_file, &conf->old_secret);
+    }
+    return error;
+}
+
 static void resolve_paths(apr_pool_t *p, rp_farm_conf_t *conf, rp_farm_path_fn path)
 {
     const char **const files[] = { &conf->tls.ca, &conf->tls.cert, &conf->tls.key, &conf->password_file,
-                                   &conf->sentinel_password_file };
+                                   &conf->sentinel_password_file,
+                                   &conf->secret_file, &conf->old_secret_file };
     size_t i;
 
     for (i = 0; path && i < sizeof(files) / sizeof(files[0]); i++) {
@@ -154,6 +201,7 @@ rp_farm_conf_t *rp_farm_conf_parse(apr_pool_t *p, int argc, char *const argv[], 
     *error = *error ? *error : check_db(p, conf);
     *error = *error ? *error : check_tls(p, conf);
     *error = *error ? *error : read_passwords(p, conf);
+    *error = *error ? *error : read_secrets(p, conf);
     if (*error) {
         *error = apr_psprintf(p, "RProxyFarm %s: %s", conf->shown, *error);
         return NULL;

@@ -9,6 +9,7 @@
 
 #include "config/options.h"
 #include "farm/redis_url.h"
+#include "http/http.h"
 #include "upstream/tls.h"
 
 typedef struct rp_farm_conf_t {
@@ -18,8 +19,12 @@ typedef struct rp_farm_conf_t {
     const char *password_file;
     const char *password_env;
     const char *sentinel_password_file;
+    const char *secret_file;
+    const char *old_secret_file;
     const char *password;    /* or NULL */
     const char *sentinel_password;
+    rp_str_t secret;         /* what the files have; .len 0: none */
+    rp_str_t old_secret;
     int db;
     int use_tls;
     rp_tls_conf_t tls;

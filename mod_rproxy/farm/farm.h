@@ -21,6 +21,7 @@
 
 #include "farm/conf.h"
 #include "farm/reply.h"
+#include "farm/seal.h"
 #include "http/http.h"
 
 typedef struct rp_farm_t rp_farm_t;
@@ -92,6 +93,12 @@ rp_farm_outcome_e rp_farm_call(rp_farm_t *farm, apr_pool_t *p, rp_str_t route, c
                                apr_interval_time_t timeout, rp_reply_t **replies);
 
 void rp_farm_script_init(rp_farm_script_t *script, const char *text);
+
+/**
+ * What to seal with for a purpose ("entries", ...), by the secrets that the configuration names.
+ * @return 1; 0 when it names none, or OpenSSL fails
+ */
+int rp_farm_seal(const rp_farm_t *farm, const char *purpose, rp_seal_t *seal);
 
 /** Nonzero when a call would not end at once as RP_FARM_AWAY, as far as can be told without one. Costs nothing. */
 int rp_farm_is_there(rp_farm_t *farm, rp_str_t route);

@@ -88,6 +88,21 @@ void rp_farm_script_init(rp_farm_script_t *script, const char *text)
     }
 }
 
+int rp_farm_seal(const rp_farm_t *farm, const char *purpose, rp_seal_t *seal)
+{
+    const rp_farm_conf_t *conf = farm->conf;
+
+    seal->n = 0;
+    if (conf->secret.len == 0 || !rp_seal_key(&seal->keys[0], conf->secret, conf->name, purpose)) {
+        return 0;
+    }
+    seal->n = 1;
+    if (conf->old_secret.len > 0 && rp_seal_key(&seal->keys[1], conf->old_secret, conf->name, purpose)) {
+        seal->n = 2;
+    }
+    return 1;
+}
+
 void rp_farm_figures(const rp_farm_t *farm, rp_farm_figures_t *figures)
 {
     *figures = farm->shared->figures;

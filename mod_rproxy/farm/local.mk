@@ -2,13 +2,14 @@
 
 # Pure code
 librpcore_la_SOURCES += %D%/redis_url.h %D%/redis_url.c %D%/reply.h %D%/reply.c %D%/slots.h %D%/slots.c \
-	%D%/breaker.h %D%/breaker.c
+	%D%/breaker.h %D%/breaker.c %D%/seal.h %D%/seal.c
 
 # The link: sockets and threads, but no httpd
 librpcore_la_SOURCES += %D%/farm.h %D%/conf.h %D%/conf.c %D%/farm_options.def %D%/redis_conn.h %D%/redis_conn.c \
 	%D%/link.h %D%/link.c %D%/node.c %D%/names.c %D%/search.c %D%/sentinel.c %D%/cluster.c %D%/tell.c
 
-check_PROGRAMS += t/unit/test_redis_url t/unit/test_reply t/unit/test_slots t/unit/test_breaker t/unit/test_farm_conf
+check_PROGRAMS += t/unit/test_redis_url t/unit/test_reply t/unit/test_slots t/unit/test_breaker t/unit/test_farm_conf \
+	t/unit/test_seal
 t_unit_test_redis_url_SOURCES = t/unit/test_redis_url.c
 t_unit_test_redis_url_LDADD = $(UNIT_LDADD)
 t_unit_test_reply_SOURCES = t/unit/test_reply.c
@@ -19,10 +20,12 @@ t_unit_test_breaker_SOURCES = t/unit/test_breaker.c
 t_unit_test_breaker_LDADD = $(UNIT_LDADD)
 t_unit_test_farm_conf_SOURCES = t/unit/test_farm_conf.c
 t_unit_test_farm_conf_LDADD = $(UNIT_LDADD)
+t_unit_test_seal_SOURCES = t/unit/test_seal.c
+t_unit_test_seal_LDADD = $(UNIT_LDADD)
 
 # What t/farm_link.t drives.
 check_PROGRAMS += t/farm/redis_link
 t_farm_redis_link_SOURCES = t/farm/redis_link.c
 t_farm_redis_link_LDADD = $(UNIT_LDADD)
 
-FUZZERS += t/fuzz/fuzz_redis_url t/fuzz/fuzz_reply
+FUZZERS += t/fuzz/fuzz_redis_url t/fuzz/fuzz_reply t/fuzz/fuzz_seal

@@ -55,12 +55,23 @@ static void *create_string(const redisReadTask *task, char *str, size_t len)
     return reply;
 }
 
+static int is_too_deep(const redisReadTask *task)
+{
+    int depth = 0;
+
+    while (task && depth <= RP_REPLY_DEPTH) {
+        task = task->parent;
+        depth++;
+    }
+    return depth > RP_REPLY_DEPTH;
+}
+
 static void *create_array(const redisReadTask *task, count_t n)
 {
     rp_reader_t *reader = task->privdata;
     rp_reply_t *reply;
 
-    if (task->type != REDIS_REPLY_ARRAY || (size_t)n > RP_REPLY_ELEMENTS - reader->elements) {
+    if (task->type != REDIS_REPLY_ARRAY || is_too_deep(task) || (size_t)n > RP_REPLY_ELEMENTS - reader->elements) {
         return NULL;
     }
     reply = add(task, RP_REPLY_ARRAY);
@@ -173,7 +184,7 @@ apr_status_t rp_reader_next(rp_reader_t *reader, rp_reply_t **reply)
 
 const char *rp_reader_why(const rp_reader_t *reader)
 {
-    return reader->hiredis->err == REDIS_ERR_OOM ? "too many elements, or a type that was not asked for"
+    return reader->hiredis->err == REDIS_ERR_OOM ? "too many elements, too many arrays in arrays, or a type that was not asked for"
          : reader->hiredis->errstr;
 }
 

@@ -3,7 +3,7 @@
 /**
  * Redis' replies, read by hiredis from bytes that somebody else has received, into an APR pool.
  *
- * What a server may make us keep is bounded, whatever it sends: bytes and elements of one reply here, depth in hiredis.
+ * What a server may make us keep is bounded, whatever it sends: the bytes, elements and depth of one reply.
  * Beyond that, and with anything that is not RESP2, a reader is of no more use, nor is its connection.
  */
 #ifndef RP_REPLY_H
@@ -18,6 +18,9 @@
 #define RP_REPLY_BYTES (16 * 1024 * 1024)
 /** Elements of one reply, those of arrays in arrays counted as well. A cluster's map in the worst state has as many. */
 #define RP_REPLY_ELEMENTS (256 * 1024)
+
+/** Arrays in arrays; hiredis 0.14 has room for no more, 1.x for any number. */
+#define RP_REPLY_DEPTH 7
 
 typedef enum rp_reply_type_e {
     RP_REPLY_NIL,

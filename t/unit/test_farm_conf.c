@@ -136,6 +136,23 @@ static void passwords(void **state)
     unlink(bare);
 }
 
+static void secrets(void **state)
+{
+    const char *file = file_with("0123456789abcdef0123456789abcdef\n"), *shorter = file_with("0123456789abcdef\n");
+    rp_farm_conf_t *conf = good(apr_pstrcat(pool, "redis://h secret=", file, " old-secret=", file, NULL));
+
+    (void)state;
+    assert_int_equal(conf->secret.len, 32);
+    assert_memory_equal(conf->secret.ptr, "0123456789abcdef0123456789abcdef", 32);
+    assert_int_equal(conf->old_secret.len, 32);
+    assert_int_equal(good("redis://h")->secret.len, 0);
+    bad(apr_pstrcat(pool, "redis://h secret=", shorter, NULL), "openssl rand");
+    bad("redis://h secret=/nowhere", "/nowhere cannot be read");
+    bad(apr_pstrcat(pool, "redis://h old-secret=", file, NULL), "without secret=");
+    unlink(file);
+    unlink(shorter);
+}
+
 static char *absolute(apr_pool_t *p, const char *path)
 {
     return apr_pstrcat(p, "/conf/", path, NULL);
@@ -157,7 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults), cmocka_unit_test(options), cmocka_unit_test(wrong_options),
-        cmocka_unit_test(passwords), cmocka_unit_test(relative_files)
+        cmocka_unit_test(passwords), cmocka_unit_test(secrets), cmocka_unit_test(relative_files)
     };
     int failed;
 

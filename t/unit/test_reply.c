@@ -154,6 +154,19 @@ static void too_many_elements(void **state)
     refuse(deep);
 }
 
+static void arrays_in_arrays(void **state)
+{
+    const char *text = ":1\r\n";
+    int i;
+
+    (void)state;
+    for (i = 0; i < RP_REPLY_DEPTH; i++) {
+        text = apr_pstrcat(pool, "*1\r\n", text, NULL);
+    }
+    assert_int_equal(read_one(text)->n, 1);
+    refuse(apr_pstrcat(pool, "*1\r\n", text, NULL));
+}
+
 static void a_reply_that_never_ends(void **state)
 {
     rp_reader_t *r = reader();
@@ -236,7 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_of_replies), cmocka_unit_test(bytes_are_kept_as_they_are), cmocka_unit_test(arrays),
         cmocka_unit_test(byte_by_byte), cmocka_unit_test(what_is_left_over_is_known), cmocka_unit_test(nonsense),
-        cmocka_unit_test(too_many_elements), cmocka_unit_test(a_reply_that_never_ends),
+        cmocka_unit_test(too_many_elements), cmocka_unit_test(arrays_in_arrays), cmocka_unit_test(a_reply_that_never_ends),
         cmocka_unit_test(what_errors_mean), cmocka_unit_test(commands), cmocka_unit_test(a_command_of_many_words)
     };
     int failed;
