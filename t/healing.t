@@ -133,8 +133,8 @@ each_mpm {
     survives('two members reset', $httpd, sub { mood($_ => 'resets') for qw(a b) },
         sub { mood($_ => '') for qw(a b) }, sub { $is_back->('b') });
     survives('one member is stopped', $httpd, sub { kill STOP => -$member{a}{pid} }, sub { kill CONT => -$member{a}{pid} });
-    survives('one member is killed, and started again', $httpd, sub { $member{a}->stop },
-        sub { $member{a} = moody('a', port => $member{a}->port) }, sub { $is_back->('a') });
+    survives('one member is killed, and started again', $httpd, sub { $member{b}->stop },
+        sub { $member{b} = moody('b', port => $member{b}->port) }, sub { $is_back->('b') });
     survives('two of three are killed, one after the other', $httpd, sub { $member{a}->stop; sleep 0.2; $member{b}->stop },
         sub { $member{$_} = moody($_, port => $member{$_}->port) for qw(a b) }, sub { $is_back->('b') });
     survives('all members are restarted in turn', $httpd, sub {
