@@ -120,7 +120,9 @@ each_mpm {
     my $httpd = $start->('time=300ms');
     my $is_back = sub {
         my ($name) = @_;
-        ok(eventually { (get($httpd, '/app/')->field('X-Member') || '') eq $name }, "$name is used again");
+        my $is_used = sub { eventually { (get($httpd, '/app/')->field('X-Member') || '') eq $name } };
+        # On a busy machine anybody may have been slow, and is believed fast within half a minute.
+        ok($is_used->() || $is_used->() || $is_used->(), "$name is used again");
     };
 
     # The others differ in who waits for what, not in what members are made of.

@@ -219,6 +219,12 @@ CONF
             is($response->status, 403, "@$fields");
             like($said->{error}, qr/another (?:site|origin)/, 'it says why');
         }
+        # Somebody may let a name of his own lead to this host: then Origin and Host agree.
+        for my $host ('evil.example', 'evil.example:80', 'proxy.example.evil.example') {
+            my ($response, $said) = ask($httpd, 'PATCH', $path, $drain, Host => $host, Origin => "http://$host");
+            is($response->status, 403, "Host: $host");
+            like($said->{error}, qr/ServerAlias/, 'it says what to do if that was right');
+        }
         for my $type ('text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonx', '') {
             my @fields = ('X-Who' => 'operator', length $type ? ('Content-Type' => $type) : ());
             for my $method (qw(PATCH POST DELETE)) {
@@ -228,7 +234,8 @@ CONF
         }
         my %members = members($httpd, 'app');
         is($members{$member}{state}, 'enabled', 'indeed');
-        for my $fields (['Sec-Fetch-Site' => 'same-origin', Origin => 'https://proxy.example'], ['Sec-Fetch-Site' => 'none'], []) {
+        for my $fields (['Sec-Fetch-Site' => 'same-origin', Origin => 'https://proxy.example'], ['Sec-Fetch-Site' => 'none'], [],
+            (map { [Host => $_, Origin => "http://$_"] } qw(127.0.0.1 127.0.0.1:8080 [::1] [::1]:8080 localhost LOCALHOST:80))) {
             like($status->('PATCH', $path, '{"state": "enabled"}', @$fields), qr/\A200/, "own: @$fields");
         }
     };

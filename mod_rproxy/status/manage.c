@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <httpd.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -81,6 +84,38 @@ static int is_own_origin(request_rec *r, const char *origin)
     return host && authority && !strcasecmp(authority + 3, host);
 }
 
+static int is_among(const apr_array_header_t *names, const char *host)
+{
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+
+        if (name && !ap_strcasecmp_match(host, name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/*
+ * Somebody else's name that leads to this host makes his pages same-origin with it (DNS rebinding): a name has to be the
+ * server's. Addresses and localhost are nobody's to give away.
+ */
+static int is_own_name(const request_rec *r)
+{
+    const char *host = r->hostname ? r->hostname : "";
+    size_t len = strlen(host);
+    unsigned char raw[sizeof(struct in6_addr)];
+
+    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        host = apr_pstrmemdup(r->pool, host + 1, len - 2);
+    }
+    return inet_pton(AF_INET, host, raw) == 1 || inet_pton(AF_INET6, host, raw) == 1 || !strcasecmp(host, "localhost")
+           || !strcasecmp(host, r->server->server_hostname) || is_among(r->server->names, host)
+           || is_among(r->server->wild_names, host);
+}
+
 /* @return what speaks against it, or NULL */
 static const char *foreign(request_rec *r)
 {
@@ -94,6 +129,10 @@ static const char *foreign(request_rec *r)
     if (origin && !is_own_origin(r, origin)) {
         return "a page of another origin asks for this (Origin does not match Host): changes are taken from pages of this "
                "one, and from programs";
+    }
+    if (origin && !is_own_name(r)) {
+        return "a page under a name that is not this server's asks for this: write the name as its ServerName or ServerAlias "
+               "if it is";
     }
     return NULL;
 }
