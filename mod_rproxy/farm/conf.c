@@ -35,7 +35,8 @@ static const char *check_db(apr_pool_t *p, rp_farm_conf_t *conf)
 
     if (conf->db >= 0 && !has_place) {
         return conf->url.kind == RP_REDIS_CLUSTER ? "a cluster has one database only: leave out db="
-             : apr_psprintf(p, "db= is for unix: and sentinel://; write the number behind the host, as in /%d", conf->db);
+             : apr_psprintf(p, "db= is for unix: and sentinel://; write the number behind the host, as in /%d",
+                            conf->db);
     }
     conf->db = conf->db >= 0 ? conf->db : conf->url.db >= 0 ? conf->url.db : 0;
     return NULL;

@@ -12,7 +12,7 @@
 #include "farm/link.h"
 #include "lane/lane.h"
 
-/* How often a call's commands may be sent on: a slot that moves, a map that is old, a script to be told, a fail-over. */
+/* How often a call's commands may be sent: a slot that moves, a map that is old, a script to be told, a fail-over. */
 #define ROUNDS 6
 
 /* A command of a call, until it has its reply. */

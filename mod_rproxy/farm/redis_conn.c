@@ -23,7 +23,8 @@ static int fail(rp_redis_trouble_t *trouble, rp_redis_failure_e kind, const char
 }
 
 /* A failure of the transport. */
-static int fail_by_status(rp_redis_trouble_t *trouble, rp_redis_failure_e kind, const rp_transport_t *t, apr_status_t rv)
+static int fail_by_status(rp_redis_trouble_t *trouble, rp_redis_failure_e kind, const rp_transport_t *t,
+                          apr_status_t rv)
 {
     char text[120];
 

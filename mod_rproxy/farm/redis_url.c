@@ -144,6 +144,7 @@ static const char *parse_host(apr_pool_t *p, rp_str_t s, int port, rp_redis_url_
     const char *close = bracket ? memchr(s.ptr, ']', s.len) : NULL;
     const char *colon = close ? (close + 1 < s.ptr + s.len ? close + 1 : NULL) : memchr(s.ptr, ':', s.len);
     rp_str_t name = { s.ptr + bracket, (size_t)((close ? close : colon ? colon : s.ptr + s.len) - s.ptr) - bracket };
+    rp_str_t digits;
 
     if (url->nhosts == RP_REDIS_HOSTS) {
         return apr_psprintf(p, "it names more than %d hosts: some of them are enough, the others are asked for",
@@ -153,7 +154,8 @@ static const char *parse_host(apr_pool_t *p, rp_str_t s, int port, rp_redis_url_
         return "it has no host where one belongs: write a name, an IPv4 address, or an IPv6 address in brackets";
     }
     h->port = port;
-    if (colon && (*colon != ':' || !parse_port((rp_str_t){ colon + 1, (size_t)(s.ptr + s.len - colon - 1) }, &h->port))) {
+    digits = colon ? (rp_str_t){ colon + 1, (size_t)(s.ptr + s.len - colon - 1) } : RP_STR("");
+    if (colon && (*colon != ':' || !parse_port(digits, &h->port))) {
         return "write a port from 1 to 65535";
     }
     h->host = apr_pstrmemdup(p, name.ptr, name.len);
@@ -182,9 +184,14 @@ static const char *parse_hosts(apr_pool_t *p, rp_str_t list, const scheme_t *sch
 
 static int is_master_name(const char *s)
 {
-    size_t len = strlen(s);
+    size_t len = strlen(s), i;
 
-    return len > 0 && len <= 128 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+    for (i = 0; i < len; i++) {
+        if (!isalnum((unsigned char)s[i]) && !strchr("._-", s[i])) {
+            return 0;
+        }
+    }
+    return len > 0 && len <= 128;
 }
 
 static const char *parse_path(apr_pool_t *p, const char *path, rp_redis_url_t *url)

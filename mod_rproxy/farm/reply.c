@@ -184,8 +184,8 @@ apr_status_t rp_reader_next(rp_reader_t *reader, rp_reply_t **reply)
 
 const char *rp_reader_why(const rp_reader_t *reader)
 {
-    return reader->hiredis->err == REDIS_ERR_OOM ? "too many elements, too many arrays in arrays, or a type that was not asked for"
-         : reader->hiredis->errstr;
+    return reader->hiredis->err == REDIS_ERR_OOM
+         ? "too many elements, too many arrays in arrays, or a type that was not asked for" : reader->hiredis->errstr;
 }
 
 int rp_reader_has_rest(const rp_reader_t *reader)

@@ -65,7 +65,8 @@ static void put_number(unsigned char *out, uint64_t n)
 }
 
 /* The key of one text; what it is bound to goes into the context. @return NULL when OpenSSL fails */
-static EVP_CIPHER_CTX *begin(const rp_seal_key_t *key, const rp_seal_place_t *place, const unsigned char *head, int seals)
+static EVP_CIPHER_CTX *begin(const rp_seal_key_t *key, const rp_seal_place_t *place, const unsigned char *head,
+                             int seals)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     unsigned char one[KEY_LEN], numbers[16];

@@ -5,8 +5,8 @@
  *
  * AES-256-GCM.  From a secret a key is derived for each farm and purpose (HKDF-SHA256, RFC 5869), and from that one for
  * each sealed text by 16 random bytes that stand in front of it (HMAC-SHA256); with the 12 of the nonce that is so much
- * chance that no number of hosts comes to an end of it.  Under which name a text lies, and which generation it is of, is
- * bound to it.  Pure but for the random bytes.
+ * chance that no number of hosts comes to an end of it.  Under which name a text lies, and which generation it is of,
+ * is bound to it.  Pure but for the random bytes.
  *
  * A sealed text is 4 bytes "RPs1", 4 of the key's id, 16 of salt, 12 of nonce, the text, and 16 of tag.
  */

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/** When to find out where things are: in doubt, one call at a time, not too often, and seldom while it leads nowhere. */
+/** When to find out where things are: in doubt, one call at a time, not often, and seldom while it leads nowhere. */
 
 #include <apr_strings.h>
 
@@ -9,8 +9,8 @@
 
 /* A child's searches are at least so far from one another. */
 #define PAUSE apr_time_from_msec(500)
-/* An old master that has not heard of a fail-over takes writes for seconds, and then forgets them: so Sentinels are asked
- * now and then without need, too. */
+/* An old master that has not heard of a fail-over takes writes for seconds, and then forgets them: so Sentinels are
+ * asked now and then without need, too. */
 #define RECHECK apr_time_from_sec(2)
 
 static int find_out(rp_farm_t *farm, rp_limit_t *limit, apr_pool_t *p, char *why, size_t size)

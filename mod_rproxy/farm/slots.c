@@ -48,7 +48,7 @@ static int is_host(rp_str_t s)
     return s.len < RP_REDIS_HOST_MAX && (s.len == 0 || !memchr(s.ptr, '\0', s.len));
 }
 
-/* "host:port", where an IPv6 address has no brackets, "?" is a name that is not known, and nothing is the one who says it */
+/* "host:port": an IPv6 address has no brackets, "?" is a name that is not known, nothing is the one who says it */
 static int parse_node(rp_str_t s, rp_slot_node_t *node)
 {
     const char *colon = s.len ? memrchr(s.ptr, ':', s.len) : NULL;

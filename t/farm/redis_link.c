@@ -3,7 +3,7 @@
 /**
  * The link to Redis, driven by lines: what t/farm_link.t talks to.  Its arguments are RProxyFarm's.
  *
- *     call ROUTE WORD... [| WORD...]    one call of one or more commands; @NAME as first word: a script that was defined
+ *     call ROUTE WORD... [| WORD...]    one call of one or more commands; @NAME as first word: a defined script
  *     wait TIME call ROUTE WORD...      with another timeout, in milliseconds
  *     define NAME TEXT                  a script
  *     storm THREADS CALLS               calls from many threads that check that each gets its own replies
@@ -310,7 +310,8 @@ static void figures(void)
 
     rp_farm_figures(farm, &f);
     printf("= calls=%d away=%d unreached=%d lost=%d connects=%d redirects=%d searches=%d opened=%d\n", (int)f.calls,
-           (int)f.away, (int)f.unreached, (int)f.lost, (int)f.connects, (int)f.redirects, (int)f.searches, (int)f.opened);
+           (int)f.away, (int)f.unreached, (int)f.lost, (int)f.connects, (int)f.redirects, (int)f.searches,
+           (int)f.opened);
 }
 
 static int is(const char *line, const char *word)

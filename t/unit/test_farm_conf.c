@@ -121,8 +121,8 @@ static void passwords(void **state)
     assert_string_equal(good("redis://u:hunter2@h")->shown, "redis://***@h");
     assert_string_equal(good(apr_pstrcat(pool, "redis://u@h password-file=", file, NULL))->password, "hunter2");
     assert_string_equal(good(apr_pstrcat(pool, "redis://h password-file=", bare, NULL))->password, "x y");
-    assert_string_equal(good(apr_pstrcat(pool, "sentinel://h/m sentinel-password-file=", file, NULL))->sentinel_password,
-                        "hunter2");
+    assert_string_equal(
+        good(apr_pstrcat(pool, "sentinel://h/m sentinel-password-file=", file, NULL))->sentinel_password, "hunter2");
     setenv("RP_TEST_PASSWORD", "hunter3", 1);
     assert_string_equal(good("redis://h password-env=RP_TEST_PASSWORD")->password, "hunter3");
     unsetenv("RP_TEST_PASSWORD");

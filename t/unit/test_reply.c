@@ -249,8 +249,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_of_replies), cmocka_unit_test(bytes_are_kept_as_they_are), cmocka_unit_test(arrays),
         cmocka_unit_test(byte_by_byte), cmocka_unit_test(what_is_left_over_is_known), cmocka_unit_test(nonsense),
-        cmocka_unit_test(too_many_elements), cmocka_unit_test(arrays_in_arrays), cmocka_unit_test(a_reply_that_never_ends),
-        cmocka_unit_test(what_errors_mean), cmocka_unit_test(commands), cmocka_unit_test(a_command_of_many_words)
+        cmocka_unit_test(too_many_elements), cmocka_unit_test(arrays_in_arrays),
+        cmocka_unit_test(a_reply_that_never_ends), cmocka_unit_test(what_errors_mean),
+        cmocka_unit_test(commands), cmocka_unit_test(a_command_of_many_words)
     };
     int failed;
 

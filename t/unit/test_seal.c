@@ -113,8 +113,8 @@ static void it_opens_in_its_place_only(void **state)
 static void farms_and_purposes_are_apart(void **state)
 {
     rp_seal_t seal = seal_of(secret, "shop", "entries"), others[] = {
-        seal_of(secret, "blog", "entries"), seal_of(secret, "shop", "tickets"), seal_of(other_secret, "shop", "entries"),
-        seal_of(secret, "shope", "ntries")
+        seal_of(secret, "blog", "entries"), seal_of(secret, "shop", "tickets"),
+        seal_of(other_secret, "shop", "entries"), seal_of(secret, "shope", "ntries")
     };
     rp_str_t box = sealed(&seal, &place, RP_STR("a text"));
     size_t i;

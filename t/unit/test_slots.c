@@ -103,8 +103,9 @@ static int read_map(const char *bytes)
 static void maps(void **state)
 {
     (void)state;
-    assert_int_equal(read_map("*2\r\n*4\r\n:0\r\n:5460\r\n*4\r\n$2\r\nh1\r\n:7000\r\n$2\r\nid\r\n*0\r\n*3\r\n$2\r\nh4\r\n"
-                              ":7003\r\n$2\r\nid\r\n*3\r\n:5461\r\n:16383\r\n*3\r\n$0\r\n\r\n:7001\r\n$2\r\nid\r\n"), 16384);
+    assert_int_equal(read_map("*2\r\n*4\r\n:0\r\n:5460\r\n*4\r\n$2\r\nh1\r\n:7000\r\n$2\r\nid\r\n*0\r\n*3\r\n$2\r\n"
+                              "h4\r\n:7003\r\n$2\r\nid\r\n*3\r\n:5461\r\n:16383\r\n*3\r\n$0\r\n\r\n:7001\r\n$2\r\n"
+                              "id\r\n"), 16384);
     assert_string_equal(seen, "0-5460 h1:7000;5461-16383 :7001;");
     assert_int_equal(read_map("*0\r\n"), 0);
     assert_int_equal(read_map("*1\r\n*3\r\n:0\r\n:1\r\n*3\r\n$-1\r\n:7001\r\n$2\r\nid\r\n"), 2);
@@ -120,8 +121,8 @@ static void wrong_maps(void **state)
     assert_int_equal(read_map("*1\r\n*3\r\n:2\r\n:1\r\n*2\r\n$1\r\na\r\n:1\r\n"), -1);
     assert_int_equal(read_map("*1\r\n*3\r\n:0\r\n:16384\r\n*2\r\n$1\r\na\r\n:1\r\n"), -1);
     assert_int_equal(read_map("*1\r\n*3\r\n:-1\r\n:1\r\n*2\r\n$1\r\na\r\n:1\r\n"), -1);
-    assert_int_equal(read_map("*2\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n"
-                              ":1\r\n"), -1);
+    assert_int_equal(read_map("*2\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\n"
+                              "a\r\n:1\r\n"), -1);
     assert_int_equal(read_map("*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n$1\r\na\r\n:70000\r\n"), 0);
 }
 

@@ -37,7 +37,8 @@ sub start
     my $self = bless { %how, folder => RP::Place->folder, port => $how{port} || RP::Place->port }, $class;
     my @lines = ("port $self->{port}", 'bind 127.0.0.1', "dir $self->{folder}", "logfile $self->{folder}/log",
         'daemonize no', 'protected-mode no', @{ $how{config} || [] });
-    push @lines, 'save ""', 'appendonly no', 'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1' if !$how{sentinel};
+    push @lines, 'save ""', 'appendonly no', 'repl-diskless-sync-delay 0', 'repl-ping-replica-period 1'
+        if !$how{sentinel};
     if ($how{tls}) {
         $self->{tls_port} = RP::Place->port;
         push @lines, "tls-port $self->{tls_port}", "tls-cert-file $how{tls}{cert}", "tls-key-file $how{tls}{key}",
