@@ -70,11 +70,22 @@ sub config
     (my $pool = pool(app => @members)) =~ s{(?=</)}{    RProxyMethod round-robin\n};
     return $pool . <<'CONF';
 RProxyPass / app
+RProxyPass /open none
 <Location /rproxy-manage>
     SetHandler rproxy-manage
     Require expr "%{HTTP:X-Who} == 'operator'"
 </Location>
 <Location /open>
+    SetHandler rproxy-manage
+</Location>
+# As most distributions write it for their document root.
+<Directory />
+    Require all granted
+</Directory>
+<Location /outer>
+    Require expr "%{HTTP:X-Who} == 'operator'"
+</Location>
+<Location /outer/manage>
     SetHandler rproxy-manage
 </Location>
 CONF
@@ -211,6 +222,8 @@ CONF
         is(get($httpd, '/open')->status, 403, 'and when nothing is said, nobody');
         ok($httpd->wait_log(qr/RP0602/), 'as the log explains');
         is((ask($httpd, 'GET', ''))[0]->status, 200, 'the operator may');
+        is(get($httpd, '/outer/manage')->status, 403, 'a section around it may say so');
+        is(get($httpd, '/outer/manage/pools', 'X-Who' => 'operator')->status, 200, 'for the operator');
     };
     part 'requests that other sites make a browser send change nothing' => sub {
         for my $fields (['Sec-Fetch-Site' => 'cross-site'], ['Sec-Fetch-Site' => 'same-site'], [Origin => 'https://evil.example'],

@@ -20,6 +20,7 @@
 #include <http_main.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <apr_fnmatch.h>
 #include <apr_strings.h>
 #include <apr_uri.h>
 
@@ -190,6 +191,55 @@ static size_t location_len(const request_rec *r)
     return len && !strncmp(r->uri, core->d, len) && (r->uri[len] == '/' || !r->uri[len]) ? len : 0;
 }
 
+static int is_section_of(const request_rec *r, const core_dir_config *section)
+{
+    size_t len = strlen(section->d);
+
+    if (section->r) {
+        return !ap_regexec(section->r, r->uri, 0, NULL, 0);
+    }
+    if (section->d_is_fnmatch) {
+        return apr_fnmatch(section->d, r->uri, APR_FNM_PATHNAME) == APR_SUCCESS;
+    }
+    len -= len > 0 && section->d[len - 1] == '/';
+    return !strncmp(r->uri, section->d, len) && (r->uri[len] == '/' || !r->uri[len]);
+}
+
+/* Does the section say, for itself, who may use the request's method? */
+static int has_require(const request_rec *r, ap_conf_vector_t *section)
+{
+    request_rec alone = *r;
+
+    alone.per_dir_config = ap_merge_per_dir_configs(r->pool, r->server->lookup_defaults, section);
+    return ap_some_auth_required(&alone);
+}
+
+/*
+ * Somebody has said who may.  Set in a <Location>, it is not enough that something is required of all files, as nearly
+ * each httpd.conf does: there it is "all granted".
+ */
+static int is_guarded(request_rec *r)
+{
+    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
+    int i;
+
+    /* Deprecated for telling nothing of authentication; whether a Require applies to the method is what it tells. */
+    if (!ap_some_auth_required(r)) {
+        return 0;
+    }
+    if (!location_len(r)) {
+        return 1;
+    }
+    for (i = 0; i < core->sec_url->nelts; i++) {
+        ap_conf_vector_t *section = APR_ARRAY_IDX(core->sec_url, i, ap_conf_vector_t *);
+
+        if (is_section_of(r, ap_get_core_module_config(section)) && has_require(r, section)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static rp_resource_e read_path(request_rec *r, asked_t *asked)
 {
     size_t len = location_len(r);
@@ -314,8 +364,7 @@ int rp_manage_handler(request_rec *r)
     if (strcmp(r->handler, RP_MANAGE_HANDLER)) {
         return DECLINED;
     }
-    /* Deprecated for telling nothing of authentication; whether a Require applies to the method is what it tells. */
-    if (!ap_some_auth_required(r)) {
+    if (!is_guarded(r)) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, RPLOGNO(0602) "refused: no Require says who may use SetHandler "
                       RP_MANAGE_HANDLER ", and it would be everybody; write one beside it, for example Require ip ADDRESS");
         return HTTP_FORBIDDEN;
