@@ -13,7 +13,7 @@ $(FUZZ_OBJECTS): fuzz-objects/%.o: %.c Makefile
 
 $(FUZZERS): t/fuzz/%: t/fuzz/%.c $(FUZZ_OBJECTS)
 	$(AM_V_CCLD)mkdir -p $(@D) && $(FUZZ_LINK) -MMD -MP -MF $@.d $(AM_CPPFLAGS) -o $@ $< $(FUZZ_OBJECTS) \
-		$(RP_LIBS) $(BROTLIDEC_LIBS) $(APR_LIBS)
+		$(librpcore_la_LIBADD) $(RP_LIBS) $(BROTLIDEC_LIBS) $(APR_LIBS)
 
 -include $(FUZZ_OBJECTS:.o=.d) $(addsuffix .d,$(FUZZERS))
 
