@@ -17,6 +17,7 @@
 #include "upstream/conn.h"
 
 #define RP_MEMBER_TEXT_MAX 512
+#define RP_AUTHORITY_MAX 272
 
 /** What is said of a member beside what picks need. Written holding the pool's lock, or before others see it. */
 typedef struct rp_slot_info_t {
@@ -24,6 +25,9 @@ typedef struct rp_slot_info_t {
     char text[RP_MEMBER_TEXT_MAX]; /* options of one added at run time, as behind RProxyMember */
     rp_addresses_t addresses;      /* of its host's name; see rp_addresses_get() */
     rp_tls_tally_t tls;            /* touched with atomics alone */
+    char authority[RP_AUTHORITY_MAX]; /* of one that was found by a name: what its Host field says */
+    apr_uint32_t parent;           /* the slot of that name */
+    apr_uint32_t gone;             /* the name does not lead to it any more: it ends when nothing is under way */
 } rp_slot_info_t;
 
 /** A pool's part. */

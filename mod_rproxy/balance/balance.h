@@ -35,6 +35,7 @@ typedef struct rp_pool_t {
     rp_method_fn method;
     struct rp_sticky_t *sticky; /* its sessions, or NULL */
     rp_member_t *members; /* state.nslots */
+    struct rp_source_t *sources; /* as many: what the process that runs the keeper has of their names (discover.c) */
     unsigned first_slot;  /* of all pools' slots counted through */
 } rp_pool_t;
 
@@ -126,6 +127,9 @@ void rp_each_pool(apr_pool_t *p, server_rec *main_server, void (*fn)(rp_pool_con
 
 /** Periodic work of one process per host: keeper.c. */
 void rp_keeper_init(apr_pool_t *pconf, server_rec *main_server);
+
+/** Nonzero when there is such a process. */
+int rp_keeper_runs(void);
 
 /**
  * Send the request to members of its route's pool until one answers with the head of a final response, which is then in

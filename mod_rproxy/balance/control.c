@@ -32,7 +32,7 @@ int rp_admin_of(const char *name)
 
 const char *rp_origin_name(rp_origin_e origin)
 {
-    static const char *const names[] = { "free", "configured", "added", "discovered", "removed" };
+    static const char *const names[] = { "free", "configured", "added", "discovered", "removed", "name" };
 
     return names[origin];
 }
@@ -151,10 +151,12 @@ rp_pool_view_t *rp_control_view(apr_pool_t *p, rp_pool_t *pool)
         view->levels[i].panic = (int)rp_get(level->panic);
     }
     for (i = 0; i < view->slots; i++) {
-        if (rp_get(pool->state.slots[i].origin) == RP_SLOT_FREE) {
+        apr_uint32_t origin = rp_get(pool->state.slots[i].origin);
+
+        if (origin == RP_SLOT_FREE) {
             view->room++;
         }
-        else {
+        else if (origin != RP_SLOT_NAME) {
             view_member(p, &pool->members[i], apr_array_push(view->members), now);
         }
     }

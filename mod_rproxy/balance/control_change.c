@@ -20,6 +20,14 @@ static const char *who(const request_rec *r)
     return r->user ? apr_pstrcat(r->pool, r->user, ", ", r->useragent_ip, NULL) : r->useragent_ip;
 }
 
+/* By what operators see. */
+static int is_taken(const rp_slot_t *slot)
+{
+    apr_uint32_t origin = rp_get(slot->origin);
+
+    return origin != RP_SLOT_FREE && origin != RP_SLOT_NAME;
+}
+
 /* Holding the lock. @return the slot of that id, be it in use or removed; -1: none */
 static int find(const rp_pool_t *pool, const char *id)
 {
@@ -29,7 +37,7 @@ static int find(const rp_pool_t *pool, const char *id)
         char text[RP_ID_TEXT];
 
         rp_control_id(&pool->state.slots[i], text);
-        if (rp_get(pool->state.slots[i].origin) != RP_SLOT_FREE && !strcmp(text, id)) {
+        if (is_taken(&pool->state.slots[i]) && !strcmp(text, id)) {
             return (int)i;
         }
     }
@@ -107,25 +115,6 @@ typedef struct addition_t {
     int naddresses;
 } addition_t;
 
-/* A word as ap_getword_conf() reads it. */
-static const char *quoted(apr_pool_t *p, const char *word)
-{
-    char *out = apr_palloc(p, 2 * strlen(word) + 3), *at = out;
-
-    if (!strpbrk(word, " \t\"'\\") && *word) {
-        return word;
-    }
-    for (*at++ = '"'; *word; word++) {
-        if (*word == '"' || *word == '\\') {
-            *at++ = '\\';
-        }
-        *at++ = *word;
-    }
-    *at++ = '"';
-    *at = '\0';
-    return out;
-}
-
 static int has_control(const char *word)
 {
     for (; *word; word++) {
@@ -147,7 +136,7 @@ static const char *join(apr_pool_t *p, const apr_array_header_t *options)
         if (has_control(word)) {
             return NULL;
         }
-        text = apr_pstrcat(p, text, *text ? " " : "", quoted(p, word), NULL);
+        text = apr_pstrcat(p, text, *text ? " " : "", rp_member_word(p, word), NULL);
     }
     return text;
 }
@@ -170,6 +159,11 @@ static int prepare(apr_pool_t *p, const rp_pool_t *pool, const char *url, const 
     }
     new->conf = rp_member_parse_text(p, url, new->text, why);
     if (!new->conf) {
+        return HTTP_BAD_REQUEST;
+    }
+    if (RP_IS_NAME(new->conf)) {
+        *why = apr_psprintf(p, "%s: names that become members (expand, srv+) stand in the configuration only: add it without",
+                            new->conf->url);
         return HTTP_BAD_REQUEST;
     }
     if ((unsigned)new->conf->level >= pool->state.nlevels) {
@@ -212,7 +206,7 @@ static int free_slot(rp_pool_t *pool)
     return -1;
 }
 
-static int url_slot(const rp_pool_t *pool, const char *url)
+int rp_pool_find(const rp_pool_t *pool, const char *url)
 {
     unsigned i;
 
@@ -224,8 +218,7 @@ static int url_slot(const rp_pool_t *pool, const char *url)
     return -1;
 }
 
-int rp_pool_place(rp_pool_t *pool, const rp_member_conf_t *conf, const char *text, const rp_address_t *addresses,
-                  int naddresses, rp_origin_e origin)
+int rp_pool_place(rp_pool_t *pool, const rp_member_conf_t *conf, const rp_placing_t *placing)
 {
     int i = free_slot(pool);
     rp_slot_info_t *info;
@@ -238,18 +231,21 @@ int rp_pool_place(rp_pool_t *pool, const rp_member_conf_t *conf, const char *tex
     info = pool->members[i].info;
     rp_slot_clear(slot);
     rp_slot_fill(slot, info, conf);
-    apr_cpystrn(info->text, text, sizeof(info->text));
+    apr_cpystrn(info->text, placing->text, sizeof(info->text));
+    apr_cpystrn(info->authority, placing->authority ? placing->authority : "", sizeof(info->authority));
+    info->parent = placing->parent;
+    rp_put(info->gone, 0);
     memset(&info->tls, 0, sizeof(info->tls));
-    rp_addresses_set(&info->addresses, addresses, naddresses);
+    rp_addresses_set(&info->addresses, placing->addresses, placing->naddresses);
     rp_put(slot->back_since, pool->state.eject->slow_start ? rp_now() : 0);
-    __atomic_store_n(&slot->origin, (apr_uint32_t)origin, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->origin, (apr_uint32_t)placing->origin, __ATOMIC_RELEASE);
     return i;
 }
 
 /* Holding the lock. @return OK, or an HTTP status with *why */
 static int add(const request_rec *r, rp_pool_t *pool, const addition_t *new, int *index, const char **why)
 {
-    int i = url_slot(pool, new->conf->url);
+    int i = rp_pool_find(pool, new->conf->url);
 
     *index = i;
     if (i >= 0 && pool->state.slots[i].origin != RP_SLOT_REMOVED) {
@@ -268,7 +264,8 @@ static int add(const request_rec *r, rp_pool_t *pool, const addition_t *new, int
         __atomic_store_n(&pool->state.slots[i].origin, RP_SLOT_CONFIGURED, __ATOMIC_RELEASE);
     }
     else {
-        *index = rp_pool_place(pool, new->conf, new->text, new->addresses, new->naddresses, RP_SLOT_ADDED);
+        *index = rp_pool_place(pool, new->conf, &(rp_placing_t){ .text = new->text, .addresses = new->addresses,
+                               .naddresses = new->naddresses, .origin = RP_SLOT_ADDED });
     }
     if (*index < 0) {
         *why = apr_psprintf(r->pool, "pool %s has no room for another member: remove one, wait until removed ones have "
@@ -313,7 +310,7 @@ void rp_pool_clear_out(rp_pool_t *pool, unsigned i)
 int rp_control_remove(const request_rec *r, rp_pool_t *pool, const char *id, const char **why)
 {
     const char *url = NULL;
-    int was_there = 0;
+    int was_there = 0, found_by_name = 0;
     int i;
 
     rp_state_lock(&pool->state);
@@ -321,12 +318,20 @@ int rp_control_remove(const request_rec *r, rp_pool_t *pool, const char *id, con
     if (i >= 0) {
         url = apr_pstrdup(r->pool, pool->members[i].info->url);
         was_there = rp_slot_holds(&pool->state.slots[i]);
-        rp_pool_clear_out(pool, (unsigned)i);
-        rp_state_plan(&pool->state);
+        found_by_name = rp_get(pool->state.slots[i].origin) == RP_SLOT_DISCOVERED;
+        if (!found_by_name) {
+            rp_pool_clear_out(pool, (unsigned)i);
+            rp_state_plan(&pool->state);
+        }
     }
     rp_state_unlock(&pool->state);
     if (i < 0) {
         return no_member(r, pool, id, why);
+    }
+    if (found_by_name) {
+        *why = apr_psprintf(r->pool, "%s was found by a name and would be found again: drain or disable it, or take it "
+                            "from the name's records", url);
+        return HTTP_CONFLICT;
     }
     if (was_there) {
         rp_pool_wake(pool);

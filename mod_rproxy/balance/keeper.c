@@ -9,6 +9,7 @@
 
 #include "balance/balance.h"
 #include "balance/check.h"
+#include "balance/discover.h"
 #include "balance/member.h"
 #include "lane/lane.h"
 #include "log.h"
@@ -17,6 +18,8 @@ APLOG_USE_MODULE(rproxy);
 
 #define WATCHDOG "_rproxy_balance_"
 #define INTERVAL apr_time_from_sec(1)
+
+static int runs; /* periodic work is done, by some process */
 
 typedef struct news_t {
     const rp_pool_t *pool;
@@ -40,6 +43,7 @@ static void keep(rp_pool_conf_t *conf, server_rec *s, void *data)
 
     (void)data;
     rp_state_review(&conf->pool->state, rp_now(), tell_ejected, &news);
+    rp_discover(conf->pool, s, rp_now());
 }
 
 static apr_status_t watch(int state, void *data, apr_pool_t *p)
@@ -75,17 +79,23 @@ static apr_status_t watch_child(int state, void *data, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+int rp_keeper_runs(void)
+{
+    return runs;
+}
+
 void rp_keeper_init(apr_pool_t *pconf, server_rec *main_server)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
     APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *add = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
     ap_watchdog_t *watchdog;
 
-    if (!get || !add || get(&watchdog, WATCHDOG, 0, 1, pconf) != APR_SUCCESS
-        || add(watchdog, INTERVAL, main_server, watch) != APR_SUCCESS
-        || get(&watchdog, AP_WATCHDOG_DEFAULT, 0, 0, pconf) != APR_SUCCESS
-        || add(watchdog, INTERVAL, main_server, watch_child) != APR_SUCCESS) {
+    runs = get && add && get(&watchdog, WATCHDOG, 0, 1, pconf) == APR_SUCCESS
+           && add(watchdog, INTERVAL, main_server, watch) == APR_SUCCESS
+           && get(&watchdog, AP_WATCHDOG_DEFAULT, 0, 0, pconf) == APR_SUCCESS
+           && add(watchdog, INTERVAL, main_server, watch_child) == APR_SUCCESS;
+    if (!runs) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main_server, RPLOGNO(0311) "mod_watchdog is not loaded: members are not "
-                     "compared with one another");
+                     "compared with one another, and names not looked up again");
     }
 }

@@ -5,7 +5,7 @@ librpcore_la_SOURCES += %D%/queue.h %D%/queue.c
 librpcore_la_SOURCES += %D%/budget.h %D%/budget.c %D%/quantile.h %D%/quantile.c
 librpcore_la_SOURCES += %D%/swrr.h %D%/swrr.c %D%/eject.h %D%/eject.c %D%/state.h %D%/state.c %D%/latency.c \
 	%D%/pick.c %D%/table.h %D%/table.c
-mod_rproxy_la_SOURCES += %D%/check.h %D%/check.c %D%/probe.h %D%/probe.c %D%/resolving.h %D%/resolving.c
+mod_rproxy_la_SOURCES += %D%/check.h %D%/check.c %D%/probe.h %D%/probe.c %D%/resolving.h %D%/resolving.c %D%/discover.h %D%/discover.c
 librpcore_la_SOURCES += %D%/check_state.h %D%/check_state.c
 mod_rproxy_la_SOURCES += %D%/method_request.c
 librpcore_la_SOURCES += %D%/method.h %D%/method.c

@@ -90,9 +90,13 @@ static const char *make_peer(rp_member_t *member, apr_pool_t *p)
     if (!conf || !rp_peer_init(&member->peer, conf, p, &error)) {
         return apr_pstrdup(p, error);
     }
+    if (rp_get(member->slot->origin) == RP_SLOT_DISCOVERED) {
+        conf->authority = apr_pstrdup(p, member->info->authority);
+    }
     member->peer.leave = leave;
     member->peer.shared = &member->info->addresses;
     member->peer.tally = &member->info->tls;
+    member->peer.looked_up = rp_keeper_runs();
     rv = rp_peer_child_init(&member->peer, p);
     return rv == APR_SUCCESS ? NULL : apr_pstrdup(p, apr_strerror(rv, text, sizeof(text)));
 }

@@ -17,12 +17,24 @@ void rp_slot_fill(rp_slot_t *slot, rp_slot_info_t *info, const rp_member_conf_t 
 /** Forget what a free slot has of its last member. */
 void rp_slot_clear(rp_slot_t *slot);
 
+/** What a new member is, beside what its configuration says. */
+typedef struct rp_placing_t {
+    const char *text;      /* its options */
+    const rp_address_t *addresses;
+    int naddresses;
+    rp_origin_e origin;
+    const char *authority; /* of one that was found by a name: for Host */
+    unsigned parent;       /* that name's slot */
+} rp_placing_t;
+
 /**
  * Put a member into a free slot; holding the lock, and rp_state_plan() is due.
  * @return the slot; -1: there is no room
  */
-int rp_pool_place(rp_pool_t *pool, const rp_member_conf_t *conf, const char *text, const rp_address_t *addresses,
-                  int naddresses, rp_origin_e origin);
+int rp_pool_place(rp_pool_t *pool, const rp_member_conf_t *conf, const rp_placing_t *placing);
+
+/** The slot of a member or name, by URL, be it removed; -1: none. Holding the lock. */
+int rp_pool_find(const rp_pool_t *pool, const char *url);
 
 /** The opposite: a configured member's slot stays its own. Holding the lock; rp_state_plan() is due. */
 void rp_pool_clear_out(rp_pool_t *pool, unsigned i);

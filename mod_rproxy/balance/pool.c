@@ -11,6 +11,7 @@
 
 #include "balance/balance.h"
 #include "balance/check.h"
+#include "balance/discover.h"
 #include "balance/member.h"
 #include "balance/queue_wait.h"
 #include "balance/sticky.h"
@@ -87,7 +88,6 @@ static void leave(rp_peer_t *peer)
 
 static void init_member(rp_member_t *member, rp_member_conf_t *conf, server_rec *s, init_t *init)
 {
-    rp_address_t addresses[RP_MAX_ADDRESSES];
     const char *error = NULL;
 
     if (!rp_peer_init(&member->peer, conf, init->p, &error)) {
@@ -95,20 +95,38 @@ static void init_member(rp_member_t *member, rp_member_conf_t *conf, server_rec 
                      conf->where.line, conf->where.file, error);
         init->errors++;
     }
-    else {
-        int n = rp_resolve(conf, addresses, init->p, &error);
-
-        rp_addresses_set(&member->info->addresses, addresses, n);
-        if (n == 0) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, RPLOGNO(0302) "RProxyMember %s on line %d of %s: %s; it will be "
-                         "looked up again for each request that wants this member", conf->url, conf->where.line,
-                         conf->where.file, error);
-        }
-    }
     member->peer.leave = leave;
+    member->peer.looked_up = rp_keeper_runs();
     member->peer.shared = &member->info->addresses;
     member->peer.tally = &member->info->tls;
     member->generation = 1;
+}
+
+/* Blocks for as long as the resolver does, but for names that are looked up again and were known before. */
+static void look_up(rp_pool_t *pool, unsigned i, const rp_member_conf_t *conf, server_rec *s, apr_pool_t *p)
+{
+    rp_slot_info_t *info = pool->members[i].info;
+    rp_address_t addresses[RP_MAX_ADDRESSES];
+    const char *error = NULL;
+    rp_found_t found;
+    int n;
+
+    if (rp_keeper_runs() && conf->resolve > 0 && (info->addresses.n || rp_discovered_of(pool, i))) {
+        return;
+    }
+    if (RP_IS_NAME(conf)) {
+        n = rp_find(conf, &found, p, &error);
+        if (n) {
+            rp_discovered(pool, i, conf, &found, s);
+        }
+    }
+    else if ((n = rp_resolve(conf, addresses, p, &error)) > 0) {
+        rp_addresses_set(&info->addresses, addresses, n);
+    }
+    if (!n) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, RPLOGNO(0302) "RProxyMember %s on line %d of %s: %s; it will be looked "
+                     "up again", conf->url, conf->where.line, conf->where.file, error);
+    }
 }
 
 /* What was set by hand and what is known of its health, not what it has under way: that stays with the old generation. */
@@ -127,10 +145,12 @@ static void inherit(rp_slot_t *slot, rp_slot_info_t *info, const rp_slot_t *old,
     if (old->conf_weight != fresh.conf_weight) {
         slot->weight = fresh.weight;
     }
-    if (old->origin != RP_SLOT_REMOVED) {
+    if (old->origin != RP_SLOT_REMOVED || fresh.origin == RP_SLOT_NAME) {
         slot->origin = fresh.origin;
     }
     info->tls = old_info->tls;
+    /* Unless the name says otherwise by now. */
+    info->addresses = old_info->addresses;
 }
 
 /* A slot of the room for what the configuration does not name; -1: there is none. */
@@ -175,6 +195,31 @@ static int find_url(const rp_slot_info_t *infos, unsigned n, const char *url)
     return -1;
 }
 
+/* With the options that the name has now, if it is a name still; it is looked up at once. */
+static void keep_discovered(rp_pool_t *pool, rp_slot_info_t *infos, const rp_slot_t *old, const rp_slot_info_t *old_infos,
+                            unsigned n)
+{
+    const rp_slot_info_t *old_info = &old_infos[n];
+    int parent = find_url(infos, (unsigned)pool->conf->members->nelts, old_infos[old_info->parent].url);
+    int i = next_room(pool);
+    const rp_member_conf_t *conf;
+
+    if (parent < 0 || i < 0 || old->level >= pool->state.nlevels) {
+        return;
+    }
+    conf = APR_ARRAY_IDX(pool->conf->members, parent, const rp_member_conf_t *);
+    if (RP_IS_NAME(conf)) {
+        infos[i] = *old_info;
+        infos[i].parent = (apr_uint32_t)parent;
+        apr_cpystrn(infos[i].text, conf->inherited, sizeof(infos[i].text));
+        pool->state.slots[i] = *old;
+        pool->state.slots[i].inflight = 0;
+        pool->state.slots[i].generation = 1;
+        pool->state.slots[i].max = (apr_uint32_t)conf->max;
+        pool->state.slots[i].retry = conf->retry;
+    }
+}
+
 static void inherit_pool(rp_pool_t *pool, rp_slot_info_t *infos, const rp_arena_t *previous, server_rec *s)
 {
     rp_region_t *region = previous ? rp_arena_region(previous, pool->conf->name) : NULL;
@@ -196,6 +241,9 @@ static void inherit_pool(rp_pool_t *pool, rp_slot_info_t *infos, const rp_arena_
         }
         else if (old.slots[i].origin == RP_SLOT_ADDED) {
             take_over(pool, infos, &old.slots[i], &old_infos[i], s);
+        }
+        else if (old.slots[i].origin == RP_SLOT_DISCOVERED) {
+            keep_discovered(pool, infos, &old.slots[i], old_infos, i);
         }
     }
 }
@@ -227,6 +275,7 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
     rp_state_map(&pool->state, rp_arena_state(arena, region), region->nslots, region->nlevels, (int)region->hashing, &conf->eject);
     pool->state.bound = conf->method.bound;
     pool->members = apr_pcalloc(init->p, region->nslots * sizeof(rp_member_t));
+    pool->sources = rp_sources_make(init->p, region->nslots);
     for (i = 0; i < region->nslots; i++) {
         rp_member_t *member = &pool->members[i];
 
@@ -238,7 +287,7 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
             rp_member_conf_t *member_conf = APR_ARRAY_IDX(conf->members, i, rp_member_conf_t *);
 
             rp_slot_fill(member->slot, member->info, member_conf);
-            member->slot->origin = RP_SLOT_CONFIGURED;
+            member->slot->origin = RP_IS_NAME(member_conf) ? RP_SLOT_NAME : RP_SLOT_CONFIGURED;
             member->slot->generation = 1;
             init_member(member, member_conf, s, init);
         }
@@ -255,6 +304,9 @@ static void init_pool(rp_pool_conf_t *conf, server_rec *s, void *data)
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, RPLOGNO(0390) "pool %s: no memory for its sessions (RProxySticky)",
                      conf->name);
         init->errors++;
+    }
+    for (i = 0; i < (unsigned)conf->members->nelts && !init->errors; i++) {
+        look_up(pool, i, APR_ARRAY_IDX(conf->members, (int)i, rp_member_conf_t *), s, init->p);
     }
     rp_state_plan(&pool->state);
 }
@@ -283,10 +335,11 @@ int rp_balance_init(apr_pool_t *pconf, server_rec *main_server)
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0391) "no random bytes for a secret (RProxySticky)");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    rp_keeper_init(pconf, main_server);
+    rp_find_ask(rp_server_conf(main_server)->resolver);
     rp_each_pool(pconf, main_server, init_pool, &init);
     rp_sticky_memory_end();
     rp_arena_release(init.previous);
-    rp_keeper_init(pconf, main_server);
     return init.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 

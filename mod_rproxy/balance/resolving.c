@@ -18,8 +18,8 @@
 struct rp_resolving_t {
     apr_pool_t *pool;
     rp_member_conf_t conf; /* as much of it as a lookup needs */
-    rp_address_t addresses[RP_MAX_ADDRESSES];
-    int naddresses;
+    rp_found_t found;
+    int is_found;
     const char *error;
     int done;  /* what stands above may be read */
     int users; /* the thread, and who asked */
@@ -50,7 +50,7 @@ static void *run(void *data)
 {
     rp_resolving_t *lookup = data;
 
-    lookup->naddresses = rp_resolve(&lookup->conf, lookup->addresses, lookup->pool, &lookup->error);
+    lookup->is_found = rp_find(&lookup->conf, &lookup->found, lookup->pool, &lookup->error);
     __atomic_store_n(&lookup->done, 1, __ATOMIC_RELEASE);
     rp_resolving_release(lookup);
     __atomic_sub_fetch(&under_way, 1, __ATOMIC_RELAXED);
@@ -84,6 +84,7 @@ static int copy_name(rp_resolving_t *lookup, const rp_member_conf_t *conf)
     }
     lookup->conf.scheme = conf->scheme;
     lookup->conf.port = conf->port;
+    lookup->conf.srv = conf->srv;
     lookup->conf.host = apr_pstrdup(lookup->pool, conf->host);
     return 1;
 }
@@ -107,13 +108,23 @@ rp_resolving_t *rp_resolving_begin(const rp_member_conf_t *conf)
     return NULL;
 }
 
-int rp_resolving_done(rp_resolving_t *lookup, rp_address_t addresses[RP_MAX_ADDRESSES], int *n, const char **error)
+int rp_resolving_found(rp_resolving_t *lookup, const rp_found_t **found, const char **error)
 {
     if (!__atomic_load_n(&lookup->done, __ATOMIC_ACQUIRE)) {
         return 0;
     }
-    memcpy(addresses, lookup->addresses, (size_t)lookup->naddresses * sizeof(*addresses));
-    *n = lookup->naddresses;
+    *found = lookup->is_found ? &lookup->found : NULL;
     *error = lookup->error;
+    return 1;
+}
+
+int rp_resolving_done(rp_resolving_t *lookup, rp_address_t addresses[RP_MAX_ADDRESSES], int *n, const char **error)
+{
+    const rp_found_t *found;
+
+    if (!rp_resolving_found(lookup, &found, error)) {
+        return 0;
+    }
+    *n = found ? rp_found_addresses(found, addresses) : 0;
     return 1;
 }

@@ -86,7 +86,7 @@ int rp_slot_holds(const rp_slot_t *slot)
 {
     apr_uint32_t origin = rp_get(slot->origin);
 
-    return origin != RP_SLOT_FREE && origin != RP_SLOT_REMOVED;
+    return origin != RP_SLOT_FREE && origin != RP_SLOT_REMOVED && origin != RP_SLOT_NAME;
 }
 
 static int is_planned(const rp_slot_t *slot, unsigned level)

@@ -35,7 +35,8 @@ typedef enum rp_origin_e {
     RP_SLOT_CONFIGURED,
     RP_SLOT_ADDED,      /* at run time */
     RP_SLOT_DISCOVERED, /* an address of a name */
-    RP_SLOT_REMOVED     /* at run time, from what is configured */
+    RP_SLOT_REMOVED,    /* at run time, from what is configured */
+    RP_SLOT_NAME        /* no member, but a configured name that members are found by */
 } rp_origin_e;
 
 typedef enum rp_admin_e {

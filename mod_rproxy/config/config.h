@@ -53,6 +53,10 @@ typedef struct rp_member_conf_t {
     apr_interval_time_t retry;
     rp_tls_conf_t tls;     /* of an https member */
     const char *route;     /* what its sessions' ids end in, or NULL */
+    apr_interval_time_t resolve; /* how often its name is looked up; RP_UNSET: not said; 0: at start */
+    int expand;            /* each of its name's addresses is a member */
+    int srv;               /* the name has SRV records, and each target is a member */
+    const char *inherited; /* of such a name: the options that its members have from it, as one text */
     int proxy_protocol;    /* each connection is for one client, and begins by saying for which; keep is 0 then */
     rp_where_t where;
 } rp_member_conf_t;
@@ -303,6 +307,15 @@ typedef struct rp_dir_conf_t {
 
 #define RP_OR_DEFAULT(value, dflt) ((value) == RP_UNSET ? (dflt) : (value))
 
+/** How often names are looked up that become several members. */
+#define RP_DEFAULT_RESOLVE apr_time_from_sec(30)
+
+/** Bytes of options that its members may have from a name. */
+#define RP_INHERITED_MAX 440
+
+/** Nonzero for a name that becomes members, and is none itself. */
+#define RP_IS_NAME(member_conf) ((member_conf)->expand || (member_conf)->srv)
+
 /** Per server and virtual host. */
 typedef struct rp_server_conf_t {
     const char *name;           /* RProxyName; NULL when unset */
@@ -313,6 +326,7 @@ typedef struct rp_server_conf_t {
     apr_hash_t *pools;          /* name to rp_pool_conf_t * */
     apr_interval_time_t keep_alive_wait; /* 0: off; RP_UNSET */
     int caches;                 /* RProxyCache on stands somewhere in it */
+    struct sockaddr_storage *resolver; /* the main server's counts; NULL: the system's */
     rp_store_local_conf_t local; /* the main server's counts; dir is NULL when unset */
 } rp_server_conf_t;
 
@@ -350,6 +364,9 @@ const rp_retry_on_t *rp_retry_on(const rp_dir_conf_t *conf);
 int rp_retry_is_on(const rp_retry_on_t *on, int status);
 
 const rp_budget_conf_t *rp_retry_budget(const rp_pool_conf_t *pool);
+
+/** A word as configuration files have it: in quotes if it must be; in p. */
+const char *rp_member_word(apr_pool_t *p, const char *word);
 
 /** The targeted fields that a response's directives are taken from, as rp_response_cc() wants them. */
 const char *const *rp_cache_targets(const rp_dir_conf_t *conf);

@@ -52,6 +52,7 @@ int rp_routes_sort(apr_array_header_t *routes, const rp_route_t **first, const r
 
 /* server_conf.c */
 const char *rp_cmd_name(cmd_parms *cmd, void *dir, const char *name);
+const char *rp_cmd_resolver(cmd_parms *cmd, void *dir, const char *address);
 const char *rp_cmd_trust(cmd_parms *cmd, void *dir, const char *address);
 const char *rp_cmd_keep_alive_wait(cmd_parms *cmd, void *dir, const char *time);
 const char *rp_cmd_cache_local(cmd_parms *cmd, void *dir, int argc, char *const argv[]);

@@ -2,6 +2,7 @@
 
 /** What belongs to a server or virtual host as a whole. */
 
+#include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -62,6 +63,28 @@ void *rp_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
         }
     }
     return merged;
+}
+
+const char *rp_cmd_resolver(cmd_parms *cmd, void *dir, const char *address)
+{
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    struct sockaddr_in *sa = apr_pcalloc(cmd->pool, sizeof(struct sockaddr_storage));
+    char *host = NULL, *scope = NULL;
+    apr_port_t port = 0;
+
+    (void)dir;
+    if (error) {
+        return error;
+    }
+    if (apr_parse_addr_port(&host, &scope, &port, address, cmd->pool) != APR_SUCCESS || !host || scope
+        || inet_pton(AF_INET, host, &sa->sin_addr) != 1) {
+        return apr_psprintf(cmd->pool, "RProxyResolver %s: write an IPv4 address and, when it is not 53, a port, as in "
+                            "10.0.0.2:5353", address);
+    }
+    sa->sin_family = AF_INET;
+    sa->sin_port = htons(port ? port : 53);
+    rp_server_conf(cmd->server)->resolver = (struct sockaddr_storage *)sa;
+    return NULL;
 }
 
 const char *rp_cmd_name(cmd_parms *cmd, void *dir, const char *name)

@@ -133,3 +133,22 @@ int rp_addresses_get(const rp_addresses_t *shared, rp_address_t addresses[RP_MAX
     }
     return found;
 }
+
+apr_uint32_t rp_addresses_sequence(const rp_addresses_t *shared)
+{
+    return __atomic_load_n(&shared->sequence, __ATOMIC_ACQUIRE);
+}
+
+int rp_addresses_have(const rp_addresses_t *shared, const rp_address_t *address)
+{
+    rp_address_t addresses[RP_MAX_ADDRESSES];
+    rp_packed_address_t wanted, packed;
+    int i, n = rp_addresses_get(shared, addresses);
+
+    for (i = 0; pack(address, &wanted) && i < n; i++) {
+        if (pack(&addresses[i], &packed) && !memcmp(&packed, &wanted, sizeof(wanted))) {
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -40,4 +40,10 @@ int rp_addresses_set(rp_addresses_t *shared, const rp_address_t *addresses, int 
 /** Copy them. Waits for nobody. @return how many, at most RP_MAX_ADDRESSES */
 int rp_addresses_get(const rp_addresses_t *shared, rp_address_t addresses[RP_MAX_ADDRESSES]);
 
+/** A number that changes with them. */
+apr_uint32_t rp_addresses_sequence(const rp_addresses_t *shared);
+
+/** Nonzero when the address is one of them. */
+int rp_addresses_have(const rp_addresses_t *shared, const rp_address_t *address);
+
 #endif

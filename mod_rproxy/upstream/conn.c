@@ -66,6 +66,18 @@ void rp_peer_close_idle(rp_peer_t *peer)
     }
 }
 
+/* A name may have moved since. */
+static int leads_to(const rp_addresses_t *shared, rp_conn_t *conn)
+{
+    apr_uint32_t sequence = shared ? rp_addresses_sequence(shared) : conn->sequence;
+
+    if (conn->sequence != sequence && !rp_addresses_have(shared, &conn->address)) {
+        return 0;
+    }
+    conn->sequence = sequence;
+    return 1;
+}
+
 rp_conn_t *rp_conn_take(rp_peer_t *peer)
 {
     apr_time_t now = rp_now();
@@ -74,7 +86,7 @@ rp_conn_t *rp_conn_take(rp_peer_t *peer)
     /* Bounded: each turn takes one off the list. */
     while ((conn = pop_idle(peer)) != NULL) {
         if (now - conn->parked < peer->conf->idle && now - conn->made < peer->conf->lifetime
-            && rp_transport_is_idle(&conn->t)) {
+            && leads_to(peer->shared, conn) && rp_transport_is_idle(&conn->t)) {
             return conn;
         }
         rp_conn_close(conn);
@@ -202,6 +214,7 @@ static rp_conn_t *new_conn(rp_peer_t *peer)
 typedef struct targets_t {
     rp_address_t addresses[RP_MAX_ADDRESSES];
     int n;
+    apr_uint32_t sequence;
 } targets_t;
 
 /* A connection to one of the peer's addresses. */
@@ -214,7 +227,9 @@ static apr_status_t reach(rp_conn_t *conn, const targets_t *targets, apr_time_t 
         /* Each address gets its share of the time that is left, so that a dead one does not use up all of it. */
         rv = rp_transport_connect(&conn->t, &targets->addresses[i],
                                   rp_now() + (deadline - rp_now()) / (targets->n - i));
+        conn->address = targets->addresses[i];
     }
+    conn->sequence = targets->sequence;
     return rv == APR_SUCCESS && conn->peer->conf->proxy_protocol ? rp_transport_announce(&conn->t, ends) : rv;
 }
 
@@ -247,14 +262,26 @@ static apr_status_t connect_and_shake(rp_conn_t *conn, const targets_t *targets,
     return rv;
 }
 
+static int find_targets(const rp_peer_t *peer, targets_t *targets, apr_pool_t *p, const char **error)
+{
+    targets->sequence = peer->shared ? rp_addresses_sequence(peer->shared) : 0;
+    targets->n = rp_peer_addresses(peer, targets->addresses);
+    if (targets->n == 0 && peer->looked_up) {
+        *error = apr_pstrcat(p, "no address of ", peer->conf->host, " is known by now", NULL);
+    }
+    else if (targets->n == 0) {
+        targets->n = rp_resolve(peer->conf, targets->addresses, p, error);
+    }
+    return targets->n;
+}
+
 rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends, apr_pool_t *p,
                         rp_failure_t *failure)
 {
     rp_conn_t *conn;
     targets_t targets;
 
-    targets.n = rp_peer_addresses(peer, targets.addresses);
-    if (targets.n == 0 && (targets.n = rp_resolve(peer->conf, targets.addresses, p, &failure->cause)) == 0) {
+    if (!find_targets(peer, &targets, p, &failure->cause)) {
         failure->status = 502;
         failure->type = "dns_error";
         failure->phase = "resolve";

@@ -32,6 +32,7 @@ typedef struct rp_peer_t {
     const rp_member_conf_t *conf;
     void (*leave)(struct rp_peer_t *); /* a connection in use is parked or closed; NULL: nobody asks */
     const rp_addresses_t *shared; /* its name's addresses; NULL, and for a Unix socket: none */
+    int looked_up;           /* somebody looks for them until there are some: nobody else does */
     rp_tls_t *tls;           /* for https */
     rp_tls_tally_t *tally;   /* in shared memory, or NULL */
     apr_thread_mutex_t *lock; /* guards what follows; never held across a wait */
@@ -47,6 +48,8 @@ typedef struct rp_conn_t {
     struct rp_conn_t *prev;
     apr_time_t made;    /* rp_now() */
     apr_time_t parked;
+    rp_address_t address;    /* where it goes to */
+    apr_uint32_t sequence;   /* of the peer's addresses, when that was last among them */
     int in_use;         /* leave() is due at its end */
     int exchanges;      /* finished ones: 0 on a new connection */
     apr_size_t start;   /* unread bytes are buf[start..end) */

@@ -97,7 +97,7 @@ sub asking
 
 # tls => { cert => FILE, key => FILE, ca => FILE of clients' CAs, required => 1 (clients must show a certificate), version,
 # fails_resuming => 1 (whoever resumes a session gets an alert) }, unix => PATH, proxy => 1: each connection begins with a
-# header of the PROXY protocol, which $c->proxy tells
+# header of the PROXY protocol, which $c->proxy tells; address => '127.0.0.2', port => N: where it listens
 sub start
 {
     my $class = shift;
@@ -105,7 +105,7 @@ sub start
     my $folder = RP::Place->folder;
     my $listener = $how{unix}
         ? IO::Socket::UNIX->new(Local => $how{unix}, Listen => 128)
-        : IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $how{port} || 0, ReuseAddr => 1,
+        : IO::Socket::INET->new(LocalAddr => $how{address} || '127.0.0.1', LocalPort => $how{port} || 0, ReuseAddr => 1,
             Listen => 128);
     $listener or croak "cannot listen: $!";
     chmod 0777, $how{unix} if $how{unix};
@@ -117,14 +117,14 @@ sub start
 }
 
 sub port { $_[0]{port} }
-sub authority { "127.0.0.1:$_[0]{port}" }
+sub authority { ($_[0]{address} || '127.0.0.1') . ":$_[0]{port}" }
 
 # What stands behind RProxyMember.
 sub url
 {
     my ($self) = @_;
     return "unix:$self->{unix}" if $self->{unix};
-    return ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}";
+    return ($self->{tls} ? 'https' : 'http') . '://' . $self->authority;
 }
 
 # ---- what the test asks
