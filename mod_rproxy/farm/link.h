@@ -28,8 +28,8 @@
 #define RP_FARM_BREAKERS 128
 #define RP_NODE_NAME (RP_REDIS_HOST_MAX + 8)
 #define RP_NODE_ADDRESSES 4
-/** Idle connections kept to a server by a child, and for how long. */
-#define RP_NODE_KEEP 16
+/** Idle connections kept to a server by a child, as many as a usual child has threads, and for how long. */
+#define RP_NODE_KEEP 64
 #define RP_NODE_IDLE apr_time_from_sec(60)
 
 typedef struct rp_node_t {
@@ -143,6 +143,8 @@ int rp_node_is_open(const rp_farm_t *farm, int index);
 int rp_name_resolve(rp_node_t *node, int wait);
 /** Have a node's name looked up, by another thread; farm->lock is held. */
 void rp_name_want(rp_farm_t *farm, rp_node_t *node);
+/** Nonzero when it is a name that was not looked up just now. */
+int rp_name_is_old(const rp_node_t *node);
 /** At a child's end. */
 void rp_names_stop(rp_farm_t *farm);
 

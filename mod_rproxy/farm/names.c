@@ -127,6 +127,11 @@ static void *APR_THREAD_FUNC resolve(apr_thread_t *thread, void *data)
     return NULL;
 }
 
+int rp_name_is_old(const rp_node_t *node)
+{
+    return node->is_name && !node->is_stale && rp_now() - node->looked_up >= PAUSE;
+}
+
 void rp_name_want(rp_farm_t *farm, rp_node_t *node)
 {
     if (!node->is_name || node->is_stale || farm->stop) {

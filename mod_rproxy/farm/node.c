@@ -371,6 +371,29 @@ static verdict_e judge_reply(rp_farm_t *farm, const rp_node_t *node, const rp_re
     }
 }
 
+/* A name that stands for the master may come to mean another server, and this one takes no writes: look it up, and
+ * connect anew. @return 1 when connections are of no more use */
+static int is_left(rp_farm_t *farm, rp_node_t *node, int n, rp_reply_t *const *replies)
+{
+    rp_redis_conn_t *idle = NULL;
+    int i, left = 0;
+
+    for (i = 0; i < n && rp_reply_error(replies[i]) != RP_ERROR_READONLY; i++) {
+    }
+    if (i == n || !node->is_name) {
+        return 0;
+    }
+    apr_thread_mutex_lock(farm->lock);
+    if (rp_name_is_old(node)) {
+        rp_name_want(farm, node);
+        idle = detach_idle(node);
+        left = 1;
+    }
+    apr_thread_mutex_unlock(farm->lock);
+    close_all(idle);
+    return left;
+}
+
 static void answered(rp_farm_t *farm, rp_node_t *node, rp_breaker_way_e way, rp_redis_conn_t *conn, int n,
                      rp_reply_t *const *replies)
 {
@@ -390,7 +413,7 @@ static void answered(rp_farm_t *farm, rp_node_t *node, rp_breaker_way_e way, rp_
     else {
         blame(farm, node, way, RP_BREAKER_DOWN);
     }
-    if (worst == LOGGED_OUT) {
+    if (worst == LOGGED_OUT || is_left(farm, node, n, replies)) {
         rp_redis_close(conn);
     }
     else {

@@ -173,8 +173,11 @@ int rp_redis_exchange(rp_redis_conn_t *conn, const char *bytes, size_t len, int 
         }
     }
     rp_reader_into(conn->reader, NULL);
-    return rp_reader_has_rest(conn->reader) || rp_transport_pending(&conn->t)
-         ? fail(trouble, RP_REDIS_NONSENSE, "more came than was asked for") : 1;
+    if (rp_reader_has_rest(conn->reader) || rp_transport_pending(&conn->t)) {
+        return fail(trouble, RP_REDIS_NONSENSE, "more came than was asked for");
+    }
+    rp_reader_trim(conn->reader);
+    return 1;
 }
 
 /* A server's own words for the log, but not where it repeats ours, as it does of a command that it does not know: our

@@ -20,7 +20,11 @@ struct rp_reader_t {
     apr_pool_t *p;
     size_t elements; /* of the reply that is being read */
     size_t bytes;    /* fed since the last reply was whole */
+    size_t most;     /* that were, since hiredis' reader was made: its buffer only grows */
 };
+
+/* A buffer of so many bytes may stay with an idle connection. */
+#define KEEP_BUFFER (128 * 1024)
 
 static rp_reply_t *add(const redisReadTask *task, rp_reply_type_e type)
 {
@@ -163,6 +167,7 @@ apr_status_t rp_reader_feed(rp_reader_t *reader, const char *bytes, size_t len)
         return APR_ENOSPC;
     }
     reader->bytes += len;
+    reader->most = reader->bytes > reader->most ? reader->bytes : reader->most;
     return redisReaderFeed(reader->hiredis, bytes, len) == REDIS_OK ? APR_SUCCESS : APR_ENOMEM;
 }
 
@@ -186,6 +191,18 @@ const char *rp_reader_why(const rp_reader_t *reader)
 {
     return reader->hiredis->err == REDIS_ERR_OOM
          ? "too many elements, too many arrays in arrays, or a type that was not asked for" : reader->hiredis->errstr;
+}
+
+void rp_reader_trim(rp_reader_t *reader)
+{
+    redisReader *fresh = reader->most > KEEP_BUFFER ? redisReaderCreateWithFunctions(&functions) : NULL;
+
+    if (fresh) {
+        redisReaderFree(reader->hiredis);
+        reader->hiredis = fresh;
+        reader->hiredis->privdata = reader;
+        reader->most = 0;
+    }
 }
 
 int rp_reader_has_rest(const rp_reader_t *reader)

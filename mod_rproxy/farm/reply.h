@@ -80,6 +80,9 @@ apr_status_t rp_reader_next(rp_reader_t *reader, rp_reply_t **reply);
 /** What was wrong with the bytes. */
 const char *rp_reader_why(const rp_reader_t *reader);
 
+/** Between replies: give back memory that a large one took. */
+void rp_reader_trim(rp_reader_t *reader);
+
 /** Nonzero when there are bytes that belong to no reply read so far. */
 int rp_reader_has_rest(const rp_reader_t *reader);
 

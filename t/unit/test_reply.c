@@ -186,6 +186,23 @@ static void a_reply_that_never_ends(void **state)
     rp_reader_free(r);
 }
 
+static void memory_of_large_replies_is_given_back(void **state)
+{
+    rp_reader_t *r = reader();
+    char *large = apr_psprintf(pool, "$%d\r\n%0*d\r\n", 1000000, 1000000, 7);
+    rp_reply_t *reply;
+
+    (void)state;
+    assert_int_equal(rp_reader_feed(r, large, strlen(large)), APR_SUCCESS);
+    assert_int_equal(rp_reader_next(r, &reply), APR_SUCCESS);
+    rp_reader_trim(r);
+    assert_int_equal(reply->str.len, 1000000);
+    assert_int_equal(rp_reader_feed(r, "+OK\r\n", 5), APR_SUCCESS);
+    assert_int_equal(rp_reader_next(r, &reply), APR_SUCCESS);
+    assert_true(rp_reply_is(reply, "OK"));
+    rp_reader_free(r);
+}
+
 static void what_errors_mean(void **state)
 {
     static const struct { const char *bytes; rp_reply_error_e error; } cases[] = {
@@ -251,6 +268,7 @@ int main(void)
         cmocka_unit_test(byte_by_byte), cmocka_unit_test(what_is_left_over_is_known), cmocka_unit_test(nonsense),
         cmocka_unit_test(too_many_elements), cmocka_unit_test(arrays_in_arrays),
         cmocka_unit_test(a_reply_that_never_ends), cmocka_unit_test(what_errors_mean),
+        cmocka_unit_test(memory_of_large_replies_is_given_back),
         cmocka_unit_test(commands), cmocka_unit_test(a_command_of_many_words)
     };
     int failed;
