@@ -124,7 +124,7 @@ CONF
 # A name may begin with a digit; a token of Structured Fields (RFC 9651) may not, so it is quoted there.
 one_mpm {
     my $backend = backend(responds(200, ['Cache-Control' => 'max-age=60'], 'ok'));
-    my $httpd = httpd(config => pool(app => $backend) . pool(down => 'unix:/nonexistent/socket') . <<'CONF');
+    my $httpd = httpd(config => pool(app => $backend) . pool(down => 'unix:/nonexistent/socket retry=1m') . <<'CONF');
 RProxyName 1edge
 RProxyCacheLocal @ROOT@/cache size=8M
 RProxyCache on
@@ -136,6 +136,12 @@ CONF
         like($response->field('Cache-Status'), qr/\A"1edge"; fwd=uri-miss/, 'in Cache-Status');
         like($response->field('Via'), qr/ 1edge\z/, 'as it is in Via');
         like(get($httpd, '/down')->field('Proxy-Status'), qr/\A"1edge"; error=/, 'in Proxy-Status');
+    };
+    part 'a pool without anybody to ask does not fill the log' => sub {
+        is(get($httpd, '/down')->status, 503, 'refused') for 1 .. 5;
+        my @lines = grep { /RP0401.*phase pick/ } split /\n/, $httpd->error_log;
+        is(scalar(grep { /rproxy:error\]/ } @lines), 1, 'it says so');
+        is(scalar(grep { !/rproxy:(?:error|info)\]/ } @lines), 0, 'and the rest to those who want to hear everything');
     };
 };
 

@@ -20,6 +20,9 @@ APLOG_USE_MODULE(rproxy);
 /* The shortest time that is worth beginning with, as a part of the longest. */
 #define SHORTEST 32
 
+/* So often it is logged that a pool has nobody: each of its requests would say the same. */
+#define TELL_EVERY apr_time_from_sec(10)
+
 /* Methods that may be sent again when nobody knows whether the first time arrived (RFC 9110 §9.2.2). */
 static int is_idempotent(const request_rec *r)
 {
@@ -269,6 +272,14 @@ static int go_on(rp_forward_t *f, rp_exchange_e *e)
     return 1;
 }
 
+static int is_to_be_told(const rp_pool_t *pool)
+{
+    apr_int64_t told = rp_get(pool->state.shared->told), now = rp_now();
+
+    return (!told || now - told >= TELL_EVERY)
+           && __atomic_compare_exchange_n(&pool->state.shared->told, &told, now, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 static int nobody_left(rp_request_t *rq, rp_pool_t *pool, rp_chosen_e why)
 {
     if (rq->attempts == 0) {
@@ -286,7 +297,7 @@ static int nobody_left(rp_request_t *rq, rp_pool_t *pool, rp_chosen_e why)
         apr_table_setn(rq->r->err_headers_out, "Retry-After",
                        apr_itoa(rq->r->pool, rp_pool_retry_after(pool, rp_now())));
     }
-    return rp_fail(rq);
+    return rq->attempts > 0 || is_to_be_told(pool) ? rp_fail(rq) : rp_fail_quietly(rq);
 }
 
 int rp_client_failed(rp_request_t *rq)

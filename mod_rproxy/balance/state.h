@@ -124,6 +124,7 @@ typedef struct rp_pool_shared_t {
     apr_uint32_t version; /* grows with each change */
     apr_int64_t reviewed; /* rp_now() */
     apr_uint64_t requests;
+    apr_int64_t told;     /* rp_now(): when it was last logged that nobody can be used */
     apr_uint32_t inflight __attribute__((aligned(64))); /* of all members, where a bound on load wants it */
     rp_level_t levels[RP_LEVELS];
     rp_budget_t budget __attribute__((aligned(64)));

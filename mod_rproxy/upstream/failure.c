@@ -21,15 +21,25 @@ void rp_failure_set(rp_request_t *rq, int status, const char *type, const char *
     rq->failure.cause = cause;
 }
 
-int rp_fail(rp_request_t *rq)
+static int fail(rp_request_t *rq, int level)
 {
     request_rec *r = rq->r;
     const rp_failure_t *f = &rq->failure;
 
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, RPLOGNO(0401) "pool %s, member %s, phase %s: %s (%s, %d for the client)",
+    ap_log_rerror(APLOG_MARK, level, 0, r, RPLOGNO(0401) "pool %s, member %s, phase %s: %s (%s, %d for the client)",
                   rq->route->pool_name, rq->member ? rq->member : "none", f->phase, f->cause, f->type, f->status);
     rp_failure_tell(rq);
     return f->status;
+}
+
+int rp_fail(rp_request_t *rq)
+{
+    return fail(rq, APLOG_ERR);
+}
+
+int rp_fail_quietly(rp_request_t *rq)
+{
+    return fail(rq, APLOG_INFO);
 }
 
 void rp_failure_tell(rp_request_t *rq)

@@ -120,6 +120,9 @@ void rp_trailers_register(void);
 /** Note a failure in the log, in notes and environment, and in Proxy-Status. @return failure->status */
 int rp_fail(rp_request_t *rq);
 
+/** The same at level info: one of many that fail for a cause which stands in the log already. */
+int rp_fail_quietly(rp_request_t *rq);
+
 /** The same but for the log. */
 void rp_failure_tell(rp_request_t *rq);
 
