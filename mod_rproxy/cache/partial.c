@@ -17,6 +17,8 @@
 /* Ranges in a row would copy what lies before them over and over: not for pieces that are small beside it. */
 #define JOIN_RATIO 16
 #define JOIN_ALWAYS ((uint64_t)1 << 20)
+/* Stored bytes that are read ahead of a response that they are a part of. */
+#define READ_MOST ((uint64_t)1 << 20)
 
 static uint64_t part_len(const rp_part_t *part)
 {
@@ -112,13 +114,52 @@ static int add_field(void *fields, const char *name, const char *value)
     return 1;
 }
 
-static apr_bucket_brigade *stored_bytes(const rp_request_t *rq, const rp_entry_t *entry, uint64_t from, uint64_t len)
+/* @return NULL when they are gone: another request has replaced the part meanwhile */
+static char *read_stored(const rp_request_t *rq, const rp_entry_t *entry, uint64_t from, uint64_t len)
+{
+    char *buf = apr_palloc(rq->r->pool, len);
+    uint64_t have = 0;
+
+    while (have < len) {
+        apr_size_t n = (apr_size_t)(len - have);
+        apr_status_t rv = entry->store->ops->read(entry, from + have, buf + have, &n);
+
+        if (rv != APR_SUCCESS || n == 0) {
+            return NULL;
+        }
+        have += n;
+    }
+    return buf;
+}
+
+/*
+ * What is stored of a response that is put together.  It is read before a byte of the response goes out, if it is not too
+ * much for that: a part that is replaced meanwhile then costs a request, and no client its response.
+ */
+static int stored_bytes(const rp_request_t *rq, const rp_entry_t *entry, uint64_t from, uint64_t len,
+                        apr_bucket_brigade **bb)
 {
     apr_bucket_alloc_t *ba = rq->r->connection->bucket_alloc;
-    apr_bucket_brigade *bb = apr_brigade_create(rq->r->pool, ba);
+    apr_bucket *b;
 
-    APR_BRIGADE_INSERT_TAIL(bb, rp_body_bucket_create(entry, from, len, rq->r->pool, ba));
-    return bb;
+    *bb = NULL;
+    if (len == 0) {
+        return 1;
+    }
+    if (entry->body.ptr || len > READ_MOST) {
+        b = rp_body_bucket_create(entry, from, len, rq->r->pool, ba);
+    }
+    else {
+        char *buf = read_stored(rq, entry, from, len);
+
+        if (!buf) {
+            return 0;
+        }
+        b = apr_bucket_pool_create(buf, (apr_size_t)len, rq->r->pool, ba);
+    }
+    *bb = apr_brigade_create(rq->r->pool, ba);
+    APR_BRIGADE_INSERT_TAIL(*bb, b);
+    return 1;
 }
 
 /* Make rq->response the whole. @return 0 when what came does not make one with the part */
@@ -131,7 +172,10 @@ static int join(rp_request_t *rq, rp_lookup_t *lookup)
 
     if (!rp_stored_part(&lookup->record, lookup->entry.body_len, &stored) || !incoming_part(rq, &came)
         || response->framing.body != RP_BODY_LENGTH || !is_same(lookup->record.fields, response->fields)
-        || !rp_part_combine(&stored, &came, splice) || !rp_part_is_whole(&splice->part)) {
+        || !rp_part_combine(&stored, &came, splice) || !rp_part_is_whole(&splice->part)
+        || !stored_bytes(rq, &lookup->entry, 0, splice->before, &response->ahead)
+        || !stored_bytes(rq, &lookup->entry, splice->after_from, splice->after, &response->behind)) {
+        response->ahead = response->behind = NULL;
         return 0;
     }
     fields = joined_fields(rq, lookup);
@@ -142,8 +186,6 @@ static int join(rp_request_t *rq, rp_lookup_t *lookup)
     response->reason = lookup->record.reason;
     response->fields = fields;
     response->joined = splice->before + splice->after;
-    response->ahead = splice->before ? stored_bytes(rq, &lookup->entry, 0, splice->before) : NULL;
-    response->behind = splice->after ? stored_bytes(rq, &lookup->entry, splice->after_from, splice->after) : NULL;
     lookup->joined = 1;
     return 1;
 }
