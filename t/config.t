@@ -73,7 +73,7 @@ my @wrong = (
     ['a service with a port', "<RProxyPool a>\n!RProxyMember srv+http://_http._tcp.a.test:80\n</RProxyPool>",
         qr{SRV records say the port}, qr{write srv\+http://_http\._tcp\.a\.test}],
     ['one route for many', "<RProxyPool a>\n!RProxyMember http://a.test expand route=r\n</RProxyPool>",
-        qr/route= would be the same/, qr/use RProxySticky cookie or learn/],
+        qr/route= would be the same/, qr/use RProxySticky cookie= or learn=/],
     ['a name server that is a name', "!RProxyResolver ns.test\n", qr/RProxyResolver ns\.test/, qr/write an IPv4 address .*10\.0\.0\.2:5353/],
     ['a name server of a virtual host', "<VirtualHost *:80>\n!RProxyResolver 10.0.0.2\n</VirtualHost>\n", qr/RProxyResolver/,
         qr/cannot occur within/],

@@ -179,4 +179,35 @@ one_mpm {
     $names->stop;
 };
 
+one_mpm {
+    my ($one, $two) = backends(2);
+    my $port = $one->port;
+    my $authority = RP::TLS->authority;
+    my $secret = backend(on_request => responds(200, [], 'secret'),
+        tls => $authority->issue(name => 'tls.test', san => 'DNS:tls.test'));
+    my $names = RP::NameServer->start('app.test' => { A => ['127.0.0.1'] }, 'tls.test' => { A => ['127.0.0.1'] },
+        '_https._tcp.tls.test' => { SRV => [[0, 0, $secret->port, 'n1.test']] }, 'n1.test' => { A => ['127.0.0.1'] },
+        'other.test' => { A => ['127.0.0.1'] });
+    my $ca = $authority->cert;
+    my $httpd = httpd(config => config($names,
+        pool(app => 'RProxySticky cookie=RPS', "http://app.test:$port expand resolve=1s"),
+        pool(tls => 'https://tls.test:' . $secret->port . " expand ca=$ca"),
+        pool(other => 'https://other.test:' . $secret->port . " expand ca=$ca"),
+        pool(service => "srv+https://_https._tcp.tls.test ca=$ca"))
+        . join '', map { "RProxyPass /$_ $_\n" } qw(app tls other service));
+
+    part 'TLS' => sub {
+        is(get($httpd, '/tls/')->body, 'secret', 'certificates are those of the name, not of its addresses');
+        is(get($httpd, '/service/')->body, 'secret', 'or of the domain of a service, not of its targets');
+        is(get($httpd, '/other/')->status, 502, 'others are not good');
+    };
+    part 'sessions' => sub {
+        my ($cookie) = get($httpd, '/app/')->field('Set-Cookie') =~ /\A([^;]+)/;
+        $names->set('app.test' => { A => ['127.0.0.2'] });
+        ok(comes_to($httpd, '2', '/app/'), 'when an address is gone, new ones begin elsewhere');
+        is(get($httpd, '/app/', Cookie => $cookie)->body, '1', 'and those that are there end where they began');
+    };
+    $names->stop;
+};
+
 done_testing;

@@ -142,7 +142,7 @@ static const char *check_name(apr_pool_t *p, rp_member_conf_t *m)
     }
     if (m->route) {
         return apr_psprintf(p, "RProxyMember %s: route= would be the same for all that the name leads to: leave it out, and "
-                            "use RProxySticky cookie or learn", m->url);
+                            "use RProxySticky cookie= or learn=", m->url);
     }
     if (is_address(m->host)) {
         return apr_psprintf(p, "RProxyMember %s: %s is for names, not addresses: leave it out", m->url,
