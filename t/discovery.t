@@ -71,7 +71,7 @@ each_mpm {
     my $names = RP::NameServer->start('app.test' => { A => ['127.0.0.1'] }, 'ttl.test' => { A => ['127.0.0.1'], ttl => 1 });
     my $httpd = httpd(config => config($names, pool(app => "http://app.test:$port resolve=1s"),
         pool(short => "http://ttl.test:$port resolve=1h"), pool(fixed => "http://app.test:$port"),
-        pool(late => "http://late.test:$port")) . join '', map { "RProxyPass /$_ $_\n" } qw(app short fixed late));
+        pool(late => "http://late.test:$port"), pool(added => "http://127.0.0.9:$port weight=0")) . join '', map { "RProxyPass /$_ $_\n" } qw(app short fixed late added));
 
     part 'a name that leads elsewhere is followed' => sub {
         is_deeply(shares($httpd, 4, '/app/'), { 1 => 4 }, 'the first address is asked');
@@ -85,6 +85,15 @@ each_mpm {
         is_deeply(shares($httpd, 4, '/short/'), { 1 => 4 }, 'with resolve=1h');
         $names->set('ttl.test' => { A => ['127.0.0.2'], ttl => 1 });
         ok(comes_to($httpd, '2', '/short/'), 'a TTL of a second is heeded');
+    };
+    part 'a member that is added at run time' => sub {
+        $names->set('new.test' => { A => ['127.0.0.1'] });
+        my $response = request($httpd, 'POST', '/rproxy-manage/pools/added/members', ['Content-Type' => 'application/json'],
+            JSON::PP::encode_json({ url => "http://new.test:$port", options => { resolve => '1s' } }));
+        is($response->status, 201, 'may have a name that moves');
+        ok(comes_to($httpd, '1', '/added/'), 'gets requests');
+        $names->set('new.test' => { A => ['127.0.0.2'] });
+        ok(comes_to($httpd, '2', '/added/'), 'and is followed');
     };
     part 'a name server that is silent' => sub {
         $names->silence;
