@@ -15,6 +15,9 @@
 #include <apr_strings.h>
 #include "cache/store_local.h"
 
+/** For readers of bodies whose entry has been replaced. */
+#define GRACE apr_time_from_sec(60)
+
 static const rp_store_ops_t local_ops = {
     "local",
     rp_local_get,
@@ -333,6 +336,7 @@ static void set_limits(rp_local_t *s)
     s->high = p - reserve;
     s->hard = p - reserve / 2;
     s->evict_max = p / 64 < 8 ? 8 : p / 64 > 64 ? 64 : (unsigned)(p / 64);
+    s->grace = GRACE;
     s->free_max = p / 16 < 32 ? 32 : p / 16 > 256 ? 256 : (unsigned)(p / 16);
     if (s->largest > s->high / 4 * 3 * s->chunk) {
         s->largest = s->high / 4 * 3 * s->chunk; /* a larger one would push everything out and then not fit */

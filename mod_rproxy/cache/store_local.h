@@ -187,6 +187,8 @@ typedef struct rp_local_t {
     uint64_t hard;      /* write nothing when more are in use */
     unsigned evict_max; /* entries in one write transaction, */
     unsigned free_max;  /* and chunks */
+    apr_interval_time_t grace; /* for how long a body without an entry stays, if there is room: somebody may be reading it */
+    uint64_t garbage_at;       /* where to go on looking for some that are older; guarded by LMDB's writer's lock */
 
     pthread_mutex_t jobs_lock;  /* jobs, jobs_end, jobs_led */
     rp_local_job_t *jobs;       /* what waits for a write transaction */
@@ -555,8 +557,15 @@ uint64_t rp_local_used(rp_local_t *s, MDB_txn *txn);
 /** Free and evict until need pages more stay under the mark. @return 0, RP_LOCAL_SHORT, or LMDB's code */
 int rp_local_make_room(rp_local_txn_t *t, size_t need);
 
-/** Free at most max chunks of the garbage; *freed is how many. */
-int rp_local_free_garbage(rp_local_txn_t *t, unsigned max, unsigned *freed);
+/**
+ * Free at most max chunks of the garbage; *freed is how many.
+ * @param look   rows that are looked at for some that are old enough, beginning where the last look ended
+ * @param until  when bodies must have lost their entry: those that readers may be in the middle of stay for a while
+ */
+int rp_local_free_garbage(rp_local_txn_t *t, unsigned max, unsigned look, apr_time_t until, unsigned *freed);
+
+/** Nobody has needed them since then. */
+#define RP_LOCAL_OLD_ENOUGH(s) (apr_time_now() - (s)->grace)
 
 /** Move what dead writers left to the garbage; *found is how many there were. */
 int rp_local_bury_writers(rp_local_txn_t *t, unsigned *found);

@@ -23,10 +23,9 @@ int rp_local_drop_parts(rp_local_txn_t *t, const MDB_val *value)
         rc = rp_local_tags_remove(t, tags, head.ntags, head.since);
     }
     if (!rc && head.body_len > RP_STORE_INLINE) {
-        MDB_val k, none = {0, ""};
-        k.mv_size = sizeof(head.object);
-        k.mv_data = &head.object;
-        rc = mdb_put(t->txn, s->dbi[RP_DB_GARBAGE], &k, &none, 0);
+        apr_time_t now = apr_time_now();
+        MDB_val k = {sizeof(head.object), &head.object}, since = {sizeof(now), &now};
+        rc = mdb_put(t->txn, s->dbi[RP_DB_GARBAGE], &k, &since, 0);
     }
     return rc;
 }

@@ -3,6 +3,7 @@
 /** How the local store makes room: what nobody needs any more is freed first, then entries are evicted. */
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <apr_time.h>
@@ -71,39 +72,69 @@ static int free_chunks(rp_local_txn_t *t, uint64_t object, unsigned max, unsigne
     return rc;
 }
 
-int rp_local_free_garbage(rp_local_txn_t *t, unsigned max, unsigned *freed)
+/** The next garbage that is old enough. @return 0, MDB_NOTFOUND when there is none within the look */
+static int find_garbage(rp_local_txn_t *t, unsigned *look, apr_time_t until, uint64_t *object)
 {
-    MDB_dbi garbage = t->s->dbi[RP_DB_GARBAGE];
-    MDB_stat st;
-    int rc = mdb_stat(t->txn, garbage, &st);
+    rp_local_t *s = t->s;
+    MDB_val k = {sizeof(s->garbage_at), &s->garbage_at}, v;
+    MDB_cursor *cursor;
+    int found = 0, again = s->garbage_at > 0;
+    int rc = mdb_cursor_open(t->txn, s->dbi[RP_DB_GARBAGE], &cursor);
+
+    if (rc) {
+        return rc;
+    }
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    while (*look > 0 && !found) {
+        apr_time_t since = 0;
+
+        --*look;
+        if (rc == MDB_NOTFOUND && again) {
+            again = 0;
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+        }
+        if (rc) {
+            s->garbage_at = 0;
+            break;
+        }
+        memcpy(object, k.mv_data, sizeof(*object));
+        /* Nobody reads what was never an entry's, which has no time. */
+        if (v.mv_size == sizeof(since)) {
+            memcpy(&since, v.mv_data, sizeof(since));
+        }
+        found = since <= until;
+        if (!found) {
+            s->garbage_at = *object + 1;
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        }
+    }
+    mdb_cursor_close(cursor);
+    return found ? 0 : rc ? rc : MDB_NOTFOUND;
+}
+
+int rp_local_free_garbage(rp_local_txn_t *t, unsigned max, unsigned look, apr_time_t until, unsigned *freed)
+{
+    int rc = 0;
 
     *freed = 0;
-    while (!rc && *freed < max && st.ms_entries--) {
-        MDB_cursor *cursor;
-        MDB_val k, v;
+    while (!rc && *freed < max) {
         uint64_t object;
         unsigned n = 0;
 
-        rc = mdb_cursor_open(t->txn, garbage, &cursor);
-        if (rc) {
-            break;
-        }
-        rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+        rc = find_garbage(t, &look, until, &object);
         if (!rc) {
-            memcpy(&object, k.mv_data, sizeof(object));
+            rc = free_chunks(t, object, max - *freed, &n);
+            *freed += n;
         }
-        mdb_cursor_close(cursor);
-        if (rc) {
-            break;
+        else if (rc == MDB_NOTFOUND) {
+            return 0;
         }
-        rc = free_chunks(t, object, max - *freed, &n);
-        *freed += n;
         if (rc == MDB_NOTFOUND) {
             MDB_val gone = {sizeof(object), &object};
-            rc = mdb_del(t->txn, garbage, &gone, NULL);
+            rc = mdb_del(t->txn, t->s->dbi[RP_DB_GARBAGE], &gone, NULL);
         }
     }
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    return rc;
 }
 
 /* ------------------------------------------------------------------ dead writers */
@@ -206,7 +237,7 @@ int rp_local_make_room(rp_local_txn_t *t, size_t need)
     }
     while (!rc && used + need > s->high) {
         unsigned over = used + need - s->high < chunks ? (unsigned)(used + need - s->high) : chunks;
-        rc = chunks ? rp_local_free_garbage(t, over, &freed) : 0;
+        rc = chunks ? rp_local_free_garbage(t, over, UINT_MAX, APR_INT64_MAX, &freed) : 0;
         chunks -= chunks ? freed : 0;
         if (!rc && (chunks == 0 || freed == 0)) {
             if (hand.left == 0 || chunks == 0) {
@@ -244,7 +275,7 @@ static int evict_now(rp_local_t *s, unsigned entries)
         rc = rp_local_queue_step(&t, &hand);
     }
     if (!rc || rc == MDB_NOTFOUND) {
-        rc = rp_local_free_garbage(&t, entries * 4, &freed);
+        rc = rp_local_free_garbage(&t, entries * 4, UINT_MAX, APR_INT64_MAX, &freed);
     }
     if (rc) {
         rp_local_abort(&t);
@@ -414,7 +445,7 @@ static int work_bury(rp_local_txn_t *t, void *arg)
 
 static int work_free(rp_local_txn_t *t, void *arg)
 {
-    return rp_local_free_garbage(t, t->s->free_max, arg);
+    return rp_local_free_garbage(t, t->s->free_max, SWEEP_LOOK, RP_LOCAL_OLD_ENOUGH(t->s), arg);
 }
 
 void rp_store_local_sweep(rp_store_t *store, apr_time_t now)
@@ -433,7 +464,8 @@ void rp_store_local_sweep(rp_store_t *store, apr_time_t now)
     if (count(s, RP_DB_PENDING) && rp_local_run(s, 0, work_bury, &n)) {
         return;
     }
-    while (count(s, RP_DB_GARBAGE) && apr_time_now() - begun < SWEEP_TIME) {
+    n = 1;
+    while (n && count(s, RP_DB_GARBAGE) && apr_time_now() - begun < SWEEP_TIME) {
         if (rp_local_run(s, 0, work_free, &n)) {
             return;
         }

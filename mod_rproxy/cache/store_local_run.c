@@ -27,6 +27,8 @@
 
 /** Garbage chunks that a write transaction takes away in passing, for each job. */
 #define FREE_IN_PASSING 32
+/* Rows of the garbage that each looks at for that. */
+#define LOOK_IN_PASSING 8
 
 enum { QUEUED, LEADING, TAKEN, DONE };
 
@@ -57,7 +59,8 @@ static int finish(rp_local_txn_t *t, rp_local_job_t **jobs, unsigned n, size_t n
         rc = jobs[i]->work(t, jobs[i]->arg);
     }
     if (!rc) {
-        rc = rp_local_free_garbage(t, max < t->s->free_max ? max : t->s->free_max, &freed);
+        rc = rp_local_free_garbage(t, max < t->s->free_max ? max : t->s->free_max, LOOK_IN_PASSING,
+                                   RP_LOCAL_OLD_ENOUGH(t->s), &freed);
     }
     if (rc) {
         rp_local_abort(t);

@@ -57,6 +57,8 @@ static inline void box_open(box_t *b)
 {
     apr_pool_create(&b->open_pool, NULL);
     assert_int_equal(rp_store_local_open(&b->conf, b->open_pool, note, b, &b->s), APR_SUCCESS);
+    /* Tests look at what is left at once; the one of readers says otherwise. */
+    ((rp_local_t *)b->s)->grace = 0;
 }
 
 static inline void box_close(box_t *b)

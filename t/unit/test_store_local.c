@@ -153,6 +153,37 @@ static void reading_a_replaced_body_never_gives_the_new_ones_bytes(void **state)
     assert_int_equal(b->s->ops->read(&e, 90000, buf, &n), APR_NOTFOUND);
 }
 
+static void a_replaced_body_stays_for_its_readers_as_long_as_there_is_room(void **state)
+{
+    box_t *b = *state;
+    rp_local_t *s = (rp_local_t *)b->s;
+    unsigned char key[RP_KEY_LEN];
+    rp_entry_t e;
+    char buf[1000];
+    apr_size_t n = sizeof(buf);
+    int i;
+
+    s->grace = apr_time_from_sec(60);
+    key_of(key, 1, 0);
+    assert_int_equal(put1(b->s, 1, 1, 100000), 0);
+    assert_int_equal(b->s->ops->get(b->s, key, b->pool, &e), APR_SUCCESS);
+    for (i = 2; i < 40; i++) {
+        assert_int_equal(put1(b->s, 1, i, 20000), 0);
+        rp_store_local_sweep(b->s, apr_time_now());
+    }
+    assert_int_equal(b->s->ops->read(&e, 90000, buf, &n), APR_SUCCESS);
+    assert_true(is_filled(buf, n, 1, 90000));
+    s->grace = 0;
+    sweep_all(b->s);
+    assert_int_equal(b->s->ops->read(&e, 90000, buf, &n), APR_NOTFOUND);
+    assert_int_equal(rows(b->s, RP_DB_GARBAGE), 0);
+    s->grace = apr_time_from_sec(60);
+    for (i = 1; i < 1000; i++) {
+        assert_int_equal(put1(b->s, 1, i, 100000), 0);
+    }
+    assert_true(look1(b->s, 1) > 0);
+}
+
 /* ------------------------------------------------------------------ writers that do not commit */
 
 static void an_aborted_writer_leaves_nothing(void **state)
@@ -440,6 +471,7 @@ int main(void)
         T(what_was_never_stored_is_not_found),
         T(an_entry_is_not_seen_before_its_commit_and_replaces_the_older_one),
         T(reading_a_replaced_body_never_gives_the_new_ones_bytes),
+        T(a_replaced_body_stays_for_its_readers_as_long_as_there_is_room),
         T(an_aborted_writer_leaves_nothing),
         T(a_body_of_another_length_than_announced_is_not_stored),
         T(a_body_larger_than_the_largest_is_refused),
