@@ -83,6 +83,11 @@ static const rp_option_t local_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t farm_options[] = {
+#include "farm/farm_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t rule_options[] = {
 #include "config/rule_options.def"
     RP_OPTIONS_END
@@ -108,6 +113,7 @@ static const struct {
     { "RProxyHedge", hedge_options },
     { "RProxyCacheCollapse", collapse_options },
     { "RProxyCacheLocal", local_options },
+    { "RProxyFarm", farm_options },
     { "RProxyCacheRule", rule_options },
     { "RProxyCacheKey", key_options },
 };

@@ -16,6 +16,7 @@
 #include "cache/cache.h"
 #include "config/config.h"
 #include "encode/encode.h"
+#include "farm/host.h"
 #include "lane/hold.h"
 #include "log.h"
 #include "route/route.h"
@@ -24,11 +25,17 @@
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
+    int result;
+
     (void)plog;
     (void)ptemp;
     /* httpd runs this twice at start: what takes locks or memory waits for the second time. */
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
+    }
+    result = rp_farm_host_init(pconf, s);
+    if (result != OK) {
+        return result;
     }
     rp_cache_prepare(pconf, s);
     return rp_balance_init(pconf, s);
@@ -37,6 +44,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 static void child_init(apr_pool_t *p, server_rec *s)
 {
     rp_balance_child_init(p, s);
+    rp_farm_host_child_init(p, s);
     rp_cache_child_init(p, s);
 }
 

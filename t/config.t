@@ -183,6 +183,14 @@ my @wrong = (
     ['an object larger than half of the store', "!RProxyCacheLocal \@ROOT\@/cache size=16M largest=12M\n", qr/largest=/, qr/half of size/],
     ['a store without a folder', "!RProxyCacheLocal size=64M\n", qr/RProxyCacheLocal/, qr/DIR/],
     ['a store inside of a virtual host', "<VirtualHost *:80>\n!RProxyCacheLocal \@ROOT\@/cache\n</VirtualHost>\n", qr/RProxyCacheLocal/, qr/VirtualHost/],
+    ['a farm without a URL', "!RProxyFarm\n", qr/RProxyFarm/, qr{redis://HOST}],
+    ['a farm of another protocol', "!RProxyFarm http://127.0.0.1\n", qr{http://127\.0\.0\.1}, qr{redis://}],
+    ['a farm with a password that is wrongly placed', "!RProxyFarm redis://h password=hunter2\n", qr/'password'/, qr/password-file/],
+    ['a farm with a secret that is not there', "!RProxyFarm redis://h secret=none.key\n", qr{secret=\S+/none\.key cannot be read},
+        qr/32 random bytes/],
+    ['two farms', "RProxyFarm redis://127.0.0.1:1\n!RProxyFarm redis://127.0.0.1:2\n", qr/RProxyFarm.*more than once/,
+        qr/remove one/],
+    ['a farm of a virtual host', "<VirtualHost *:80>\n!RProxyFarm redis://127.0.0.1:1\n</VirtualHost>\n", qr/RProxyFarm/, qr/VirtualHost/],
     ['leave to store what nobody knows', "!RProxyCacheAllow everything\n", qr/everything/,
         qr/authorization.*set-cookie/],
     ['a heuristic that is no part', "!RProxyCacheHeuristic 10\n", qr/10/, qr/10%/],
@@ -278,6 +286,7 @@ my @right = (
 RProxyName edge
 RProxyTrust 10.0.0.0/8 2001:db8::/32 192.0.2.1
 RProxyCacheLocal @ROOT@/cache size=64M largest=8M
+RProxyFarm redis://127.0.0.1:9/3 name=shop connect=20ms timeout=1s trial=2s
 <RProxyPool app>
     RProxyMethod hash cookie:session bound=125%
     RProxyMember http://127.0.0.1:9 weight=3 keep=10 idle=10s lifetime=5m retry=500ms

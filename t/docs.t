@@ -39,7 +39,7 @@ part 'every directive and option has its place in the reference' => sub {
                 -[ ]Syntax:[ ].+\n-[ ]Default:[ ].+(?:\n[ ]{2}.+)*\n-[ ]Where:[ ].+\n\n
             /mx, "$directive is explained");
     }
-    my @tables = files('mod_rproxy/config/*_options.def');
+    my @tables = map { files("mod_rproxy/$_/*_options.def") } qw(config farm);
     ok(scalar @tables, 'there are options');
     for my $table (@tables) {
         like($page, qr/^- `\Q$_\E=`: /m, "$_= is explained") for text($table) =~ /^RP_OPTION\("([^"]+)"/mg;
@@ -110,10 +110,13 @@ part 'every log tag is used once and explained' => sub {
 my $authority = RP::TLS->authority;
 my $certificate = $authority->issue(name => 'www.example.org', san => 'DNS:www.example.org');
 
+my $secret = RP::Place->write_file(RP::Place->folder . '/secret', 'x' x 64);
+
 # The reader's paths become ours.
 sub localized
 {
     my ($config) = @_;
+    $config =~ s{(\bsecret=)\S+}{$1$secret}g;
     $config =~ s{\S*/[\w.-]+\.key\b}{$certificate->{key}}g;
     $config =~ s{(SSLCertificateFile\s+)\S+}{$1$certificate->{cert}}g;
     $config =~ s{(\bca=|SSLCACertificateFile\s+)\S+}{$1 . $authority->cert}ge;

@@ -7,6 +7,7 @@ mod_rproxy_la_SOURCES += %D%/purge.h %D%/purge.c %D%/purge_method.h %D%/purge_me
 mod_rproxy_la_SOURCES += %D%/query.h %D%/query.c
 mod_rproxy_la_SOURCES += %D%/ranges.h %D%/ranges.c %D%/partial.h %D%/partial.c
 librpcore_la_SOURCES += %D%/record.h %D%/record.c
+librpcore_la_SOURCES += %D%/position.h %D%/position.c %D%/farm_position.h %D%/farm_position.c
 librpcore_la_SOURCES += %D%/flight.h %D%/flight_table.h %D%/flight.c
 check_PROGRAMS += t/unit/test_flight
 t_unit_test_flight_SOURCES = t/unit/test_flight.c

@@ -20,6 +20,7 @@
 #include "balance/queue.h"
 #include "cache/store.h"
 #include "encode/encode.h"
+#include "farm/conf.h"
 #include "upstream/tls.h"
 
 extern module AP_MODULE_DECLARE_DATA rproxy_module;
@@ -328,6 +329,7 @@ typedef struct rp_server_conf_t {
     int caches;                 /* RProxyCache on stands somewhere in it */
     struct sockaddr_storage *resolver; /* the main server's counts; NULL: the system's */
     rp_store_local_conf_t local; /* the main server's counts; dir is NULL when unset */
+    const rp_farm_conf_t *farm;  /* the main server's counts; NULL: none */
 } rp_server_conf_t;
 
 #define RP_DEFAULT_NAME "rproxy"

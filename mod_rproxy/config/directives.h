@@ -58,6 +58,9 @@ const char *rp_cmd_keep_alive_wait(cmd_parms *cmd, void *dir, const char *time);
 const char *rp_cmd_cache_local(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 extern const rp_option_t rp_local_options[];
 
+/* farm_conf.c */
+const char *rp_cmd_farm(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+
 /* dir_conf.c */
 const char *rp_cmd_preserve_host(cmd_parms *cmd, void *dir, int on);
 const char *rp_cmd_timeout(cmd_parms *cmd, void *dir, int argc, char *const argv[]);

@@ -8,6 +8,9 @@ librpcore_la_SOURCES += %D%/redis_url.h %D%/redis_url.c %D%/reply.h %D%/reply.c 
 librpcore_la_SOURCES += %D%/farm.h %D%/conf.h %D%/conf.c %D%/farm_options.def %D%/redis_conn.h %D%/redis_conn.c \
 	%D%/link.h %D%/link.c %D%/node.c %D%/names.c %D%/search.c %D%/sentinel.c %D%/cluster.c %D%/tell.c
 
+# Its life in httpd
+mod_rproxy_la_SOURCES += %D%/host.h %D%/host.c
+
 check_PROGRAMS += t/unit/test_redis_url t/unit/test_reply t/unit/test_slots t/unit/test_breaker t/unit/test_farm_conf \
 	t/unit/test_seal
 t_unit_test_redis_url_SOURCES = t/unit/test_redis_url.c
