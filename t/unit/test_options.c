@@ -222,25 +222,38 @@ static void the_timeouts_of_the_reference_are_those_of_the_code(void **state)
     assert_int_equal(conf.idle_timeout, RP_DEFAULT_IDLE_TIMEOUT);
 }
 
+/* Others are words for people. */
+static int is_value(const rp_option_t *o)
+{
+    return !strchr(o->dflt, ' ');
+}
+
+/* @return how many there are */
+static int accepts_its_defaults(const rp_option_t *options, void *target)
+{
+    const rp_option_t *o;
+    int n = 0;
+
+    for (o = options; o->key; o++) {
+        const char *word = apr_pstrcat(pool, o->key, "=", o->dflt, NULL);
+        const char *message = is_value(o) ? rp_option_set(pool, options, target, word) : NULL;
+
+        if (message) {
+            fail_msg("%s: %s", word, message);
+        }
+        n += is_value(o);
+    }
+    return n;
+}
+
 static void every_default_that_is_a_value_is_accepted(void **state)
 {
     rp_member_conf_t member;
     rp_dir_conf_t conf;
-    const rp_option_t *o;
 
     (void)state;
-    for (o = members; o->key; o++) {
-        const char *message =
-            rp_option_set(pool, members, &member, apr_pstrcat(pool, o->key, "=", o->dflt, NULL));
-
-        assert_null(message);
-    }
-    for (o = timeouts; o->key; o++) {
-        const char *message =
-            rp_option_set(pool, timeouts, &conf, apr_pstrcat(pool, o->key, "=", o->dflt, NULL));
-
-        assert_null(message);
-    }
+    assert_true(accepts_its_defaults(members, &member) > 10);
+    assert_int_equal(accepts_its_defaults(timeouts, &conf), 3);
 }
 
 int main(void)
