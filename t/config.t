@@ -191,6 +191,7 @@ my @wrong = (
     ['two farms', "RProxyFarm redis://127.0.0.1:1\n!RProxyFarm redis://127.0.0.1:2\n", qr/RProxyFarm.*more than once/,
         qr/remove one/],
     ['a farm of a virtual host', "<VirtualHost *:80>\n!RProxyFarm redis://127.0.0.1:1\n</VirtualHost>\n", qr/RProxyFarm/, qr/VirtualHost/],
+    ['nowhere to cache', "!RProxyCacheLocal off\n", qr/RProxyCacheLocal off/, qr/write RProxyFarm/],
     ['leave to store what nobody knows', "!RProxyCacheAllow everything\n", qr/everything/,
         qr/authorization.*set-cookie/],
     ['a heuristic that is no part', "!RProxyCacheHeuristic 10\n", qr/10/, qr/10%/],

@@ -161,9 +161,8 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
     rp_decision_t d;
 
     (void)thread;
-    rp_lookup(task->rq, task->store, &lookup);
+    rp_look(task->rq, task->store, &lookup, &d);
     lookup.flight = task->flight;
-    rp_decide(task->rq, &lookup, &d);
     if (lookup.found == RP_FOUND && !rp_is_usable(task->rq, &lookup, &d)) {
         rp_refresh(task->rq, &lookup, &d);
     }

@@ -168,8 +168,7 @@ static apr_status_t await(rp_request_t *rq, const rp_flight_t *flight, apr_time_
 
 static int look_again(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
 {
-    rp_lookup(rq, lookup->store, lookup);
-    rp_decide(rq, lookup, d);
+    rp_look(rq, lookup->store, lookup, d);
     return rp_is_usable(rq, lookup, d);
 }
 

@@ -53,6 +53,15 @@ void rp_decide(rp_request_t *rq, const rp_lookup_t *lookup, rp_decision_t *d)
     }
 }
 
+void rp_look(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup, rp_decision_t *d)
+{
+    rp_lookup(rq, store, lookup);
+    rp_decide(rq, lookup, d);
+    if (d->usable != RP_USABLE_FRESH && rp_lookup_later(rq, lookup)) {
+        rp_decide(rq, lookup, d);
+    }
+}
+
 int rp_is_usable(const rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d)
 {
     return d->usable != RP_USABLE_VALIDATE && rp_has_answer(rq, lookup);

@@ -27,6 +27,9 @@ int rp_has_answer(const rp_request_t *rq, const rp_lookup_t *lookup);
 /** Decide on what was found, if anything. */
 void rp_decide(rp_request_t *rq, const rp_lookup_t *lookup, rp_decision_t *d);
 
+/** Look up and decide, in what other hosts have as well when what is here is stale. */
+void rp_look(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup, rp_decision_t *d);
+
 /** May it answer without asking a backend first? */
 int rp_is_usable(const rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d);
 

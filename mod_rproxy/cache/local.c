@@ -15,12 +15,15 @@
 #include "cache/cache.h"
 #include "cache/collapse.h"
 #include "cache/fetch.h"
+#include "cache/host_store.h"
 #include "cache/local.h"
 #include "log.h"
 
 APLOG_USE_MODULE(rproxy);
 
 #define DEFAULT_DIR "rproxy-cache"
+/* With RProxyCacheLocal off: for what is being fetched or on its way to Redis, and for what is known of purges. */
+#define SIZE_WHEN_OFF ((apr_uint64_t)64 * 1024 * 1024)
 #define WATCHDOG "_rproxy_store_"
 #define HOUSEKEEPING_INTERVAL apr_time_from_sec(5)
 
@@ -103,6 +106,10 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     if (!conf->dir) {
         conf->dir = ap_runtime_dir_relative(pconf, DEFAULT_DIR);
     }
+    if (rp_server_conf(main_server)->local_off) {
+        conf->size = SIZE_WHEN_OFF;
+        conf->largest = SIZE_WHEN_OFF / 2;
+    }
     rv = rp_store_local_prepare(conf, geteuid() == 0 ? (int)ap_unixd_config.user_id : -1,
                                 geteuid() == 0 ? (int)ap_unixd_config.group_id : -1, pconf, &error, log_store, main_server);
     if (rv != APR_SUCCESS) {
@@ -113,6 +120,7 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     running = conf;
     parent = getpid();
     start_housekeeping(pconf, main_server);
+    rp_host_store_prepare(pconf, main_server);
     rp_collapse_prepare(pconf, main_server);
     apr_pool_cleanup_register(pconf, conf, seal, apr_pool_cleanup_null);
 }
@@ -142,6 +150,7 @@ void rp_cache_child_init(apr_pool_t *p, server_rec *main_server)
         return;
     }
     apr_pool_pre_cleanup_register(p, NULL, forget);
+    rp_host_store_child_init(p, main_server, local);
     rp_collapse_child_init(p, main_server);
     rp_background_child_init(p, main_server);
 }

@@ -2,12 +2,15 @@ mod_rproxy_la_SOURCES += %D%/cache.h %D%/serve.c %D%/decide.h %D%/decide.c %D%/a
 	%D%/collapse.c %D%/follow.h %D%/follow.c %D%/background.h %D%/background.c %D%/lookup.h %D%/lookup.c %D%/answer.h %D%/answer.c %D%/save.h \
 	%D%/save.c %D%/fetch.h %D%/fetch.c %D%/body_bucket.h %D%/body_bucket.c %D%/local.h %D%/local.c
 mod_rproxy_la_SOURCES += %D%/policy.h %D%/policy.c %D%/key.c %D%/marker.h %D%/marker.c %D%/search.h %D%/search.c
+mod_rproxy_la_SOURCES += %D%/host_store.h %D%/host_store.c
 mod_rproxy_la_SOURCES += %D%/hints.h %D%/hints.c
 mod_rproxy_la_SOURCES += %D%/purge.h %D%/purge.c %D%/purge_method.h %D%/purge_method.c
 mod_rproxy_la_SOURCES += %D%/query.h %D%/query.c
 mod_rproxy_la_SOURCES += %D%/ranges.h %D%/ranges.c %D%/partial.h %D%/partial.c
 librpcore_la_SOURCES += %D%/record.h %D%/record.c
 librpcore_la_SOURCES += %D%/position.h %D%/position.c %D%/farm_position.h %D%/farm_position.c
+librpcore_la_SOURCES += %D%/farm_value.h %D%/farm_value.c %D%/store_farm.h %D%/store_farm.c %D%/store_far.h \
+	%D%/store_far_read.c %D%/store_far_body.c %D%/store_far_push.c %D%/store_far_put.c
 librpcore_la_SOURCES += %D%/flight.h %D%/flight_table.h %D%/flight.c
 check_PROGRAMS += t/unit/test_flight
 t_unit_test_flight_SOURCES = t/unit/test_flight.c
@@ -60,3 +63,8 @@ bench_store_commits_SOURCES = bench/store_commits.c
 bench_store_commits_LDADD = $(UNIT_LDADD) -lm
 bench_store_local_SOURCES = bench/store_local.c
 bench_store_local_LDADD = $(UNIT_LDADD) -lm
+
+check_PROGRAMS += t/unit/test_farm_value
+t_unit_test_farm_value_SOURCES = t/unit/test_farm_value.c
+t_unit_test_farm_value_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_farm_value

@@ -99,3 +99,25 @@ void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup)
         find_equivalent(rq, lookup);
     }
 }
+
+int rp_lookup_later(rp_request_t *rq, rp_lookup_t *lookup)
+{
+    const rp_store_ops_t *ops = lookup->store->ops;
+    rp_lookup_t later = *lookup;
+
+    if ((lookup->found != RP_FOUND && lookup->found != RP_FOUND_PART)
+        || ops->other(lookup->store, &lookup->entry, rq->r->pool, &later.entry) != APR_SUCCESS
+        || !rp_record_decode(rq->r->pool, later.entry.record, &later.record)
+        || strcmp(later.record.key, lookup->record.key) || strcmp(later.record.selection, lookup->record.selection)
+        || (later.record.kind != RP_RECORD_RESPONSE && later.record.kind != RP_RECORD_PART)
+        || later.record.response_time < lookup->record.response_time) {
+        return 0;
+    }
+    later.found = found_as(&later);
+    if (later.found == RP_FOUND_NOTHING || (later.found == RP_FOUND_PART && lookup->found == RP_FOUND)
+        || ops->adopt(&later.entry, rq->r->pool) != APR_SUCCESS) {
+        return 0;
+    }
+    *lookup = later;
+    return 1;
+}

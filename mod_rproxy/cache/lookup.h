@@ -72,4 +72,10 @@ const apr_table_t *rp_cache_selecting_fields(rp_request_t *rq);
 /** Look up in store; everything found lives in the request's pool. */
 void rp_lookup(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup);
 
+/**
+ * What was found is stale: has another host of the farm a later one of the same key?  That is then what was found.
+ * @return 1 when it is
+ */
+int rp_lookup_later(rp_request_t *rq, rp_lookup_t *lookup);
+
 #endif

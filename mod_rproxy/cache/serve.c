@@ -19,7 +19,7 @@
 #include "cache/collapse.h"
 #include "cache/fetch.h"
 #include "cache/hints.h"
-#include "cache/local.h"
+#include "cache/host_store.h"
 #include "cache/partial.h"
 #include "cache/purge_method.h"
 #include "cache/query.h"
@@ -54,7 +54,7 @@ static const rp_tee_t *save_for_get(rp_request_t *rq, rp_store_t *store, rp_save
 /* The backend's answer as it is. With a cache on, fwd says why it had no part in it. */
 static int pass_through(rp_request_t *rq, const char *fwd)
 {
-    rp_store_t *store = fwd ? rp_local_store() : NULL;
+    rp_store_t *store = fwd ? rp_host_store() : NULL;
     int status = rp_fetch_fields(rq);
     const rp_tee_t *tee = NULL;
     rp_save_t save;
@@ -129,7 +129,7 @@ static int is_last_hop(const request_rec *r)
 
 int rp_serve(rp_request_t *rq)
 {
-    rp_store_t *store = rp_local_store();
+    rp_store_t *store = rp_host_store();
     int caching = store && RP_OR_DEFAULT(rq->dconf->cache, 0);
     int status = rp_route_target(rq);
     const char *bypass;
@@ -158,8 +158,7 @@ int rp_serve(rp_request_t *rq)
     if (!caching || bypass) {
         return pass_through(rq, bypass);
     }
-    rp_lookup(rq, store, &lookup);
-    rp_decide(rq, &lookup, &d);
+    rp_look(rq, store, &lookup, &d);
     if (rp_is_usable(rq, &lookup, &d)) {
         return answer_hit(rq, &lookup, &d);
     }
@@ -176,7 +175,7 @@ int rp_serve(rp_request_t *rq)
 
 int rp_serve_early(rp_request_t *rq)
 {
-    rp_store_t *store = rp_local_store();
+    rp_store_t *store = rp_host_store();
     rp_lookup_t lookup;
     rp_decision_t d;
 

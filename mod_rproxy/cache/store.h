@@ -62,6 +62,7 @@ typedef struct rp_entry_t {
     uint64_t body_len; /* UINT64_MAX: of follow(), still being written */
     int soft;          /* purged softly since it was fetched: to be treated as stale */
     rp_str_t body;     /* the whole body when body_len <= RP_STORE_INLINE; else ptr is NULL: use read() */
+    void *reading;     /* the store's own, for read(); in the pool given to get(); NULL when it needs none */
 } rp_entry_t;
 
 typedef enum rp_purge_kind_e {
@@ -87,6 +88,19 @@ typedef struct rp_store_ops_t {
 
     /** Find an entry. @return APR_SUCCESS, APR_NOTFOUND */
     apr_status_t (*get)(rp_store_t *s, const unsigned char key[RP_KEY_LEN], apr_pool_t *p, rp_entry_t *entry);
+
+    /**
+     * An entry that was found is of no use as it is: does a store behind the one that had it have another one?  Takes
+     * as long as a question to that store; in one store there is none.
+     * @return APR_NOTFOUND when it has none, or the very same
+     */
+    apr_status_t (*other)(rp_store_t *s, const rp_entry_t *than, apr_pool_t *p, rp_entry_t *entry);
+
+    /**
+     * That other one is the better one: put it in the other's place.
+     * @return APR_NOTFOUND when it is of no use after all
+     */
+    apr_status_t (*adopt)(rp_entry_t *entry, apr_pool_t *p);
 
     /**
      * Copy body bytes from offset into buf, at most *len; *len becomes what was copied: fewer when the body
@@ -208,6 +222,20 @@ apr_status_t rp_store_local_prepare(const rp_store_local_conf_t *conf, int uid, 
  */
 apr_status_t rp_store_local_open(const rp_store_local_conf_t *conf, apr_pool_t *p, rp_store_log_fn log,
                                  void *ctx, rp_store_t **store);
+
+/**
+ * Find an entry as get() does, with what it was put with: record, name, tags, expires and since, all in p. For whoever
+ * hands it on; it does not count as a use of the entry.
+ */
+apr_status_t rp_store_local_facts(rp_store_t *s, const unsigned char key[RP_KEY_LEN], apr_pool_t *p, rp_entry_t *entry,
+                                  rp_put_t *put);
+
+/**
+ * Would an entry that is put so be found, by what is known of purges?
+ * @param soft  out: only as rp_entry_t.soft
+ * @return APR_SUCCESS; APR_NOTFOUND when it was purged, or that cannot be told
+ */
+apr_status_t rp_store_local_judge(rp_store_t *s, const unsigned char key[RP_KEY_LEN], const rp_put_t *put, int *soft);
 
 /**
  * Called by the parent on its way out, after its children: sync the file and mark it sealed, so that it

@@ -18,9 +18,27 @@
 /** For readers of bodies whose entry has been replaced. */
 #define GRACE apr_time_from_sec(60)
 
+static apr_status_t no_other(rp_store_t *s, const rp_entry_t *than, apr_pool_t *p, rp_entry_t *entry)
+{
+    (void)s;
+    (void)than;
+    (void)p;
+    (void)entry;
+    return APR_NOTFOUND;
+}
+
+static apr_status_t no_adoption(rp_entry_t *entry, apr_pool_t *p)
+{
+    (void)entry;
+    (void)p;
+    return APR_SUCCESS;
+}
+
 static const rp_store_ops_t local_ops = {
     "local",
     rp_local_get,
+    no_other,
+    no_adoption,
     rp_local_read,
     rp_local_writer_begin,
     rp_local_writer_write,

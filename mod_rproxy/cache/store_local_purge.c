@@ -236,6 +236,32 @@ int rp_local_admit(rp_local_txn_t *t, const unsigned char *key, const rp_put_t *
     return 0;
 }
 
+apr_status_t rp_store_local_judge(rp_store_t *store, const unsigned char key[RP_KEY_LEN], const rp_put_t *put, int *soft)
+{
+    rp_local_t *s = (rp_local_t *)store;
+    rp_local_subject_t subject = {key, put->name, put->tags, put->ntags, put->since};
+    rp_local_verdict_e verdict = RP_PURGED_NOT;
+    rp_local_purges_t purges;
+    rp_local_reader_t *r;
+    int rc;
+
+    *soft = 0;
+    if (!is_newer(s, &s->shared->purge_newest, put->since)) {
+        return APR_SUCCESS;
+    }
+    r = rp_local_reader_take(s, &rc);
+    if (!r) {
+        return APR_NOTFOUND;
+    }
+    rc = rp_local_purges_read(s, r->txn, &purges);
+    if (!rc) {
+        rc = put->since < purges.forgotten ? MDB_NOTFOUND : rp_local_judge(s, r->txn, &subject, &verdict);
+    }
+    rp_local_reader_give(s, r);
+    *soft = verdict == RP_PURGED_SOFT;
+    return rc || verdict == RP_PURGED_HARD ? APR_NOTFOUND : APR_SUCCESS;
+}
+
 /* ------------------------------------------------------------------ purging */
 
 typedef struct purging_t {

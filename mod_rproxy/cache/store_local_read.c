@@ -156,6 +156,7 @@ static int copy_entry(rp_local_t *s, MDB_txn *txn, const unsigned char *key, con
     copy = apr_palloc(p, len + 1);
     memcpy(copy, record, len);
     memcpy(entry->key, key, RP_KEY_LEN);
+    entry->reading = NULL;
     entry->store = &s->store;
     entry->soft = verdict == RP_PURGED_SOFT || (head->flags & RP_LOCAL_SOFT);
     entry->object = head->object;
@@ -207,6 +208,35 @@ apr_status_t rp_local_get(rp_store_t *store, const unsigned char key[RP_KEY_LEN]
     }
     rp_local_touch(s, hash);
     return APR_SUCCESS;
+}
+
+apr_status_t rp_store_local_facts(rp_store_t *store, const unsigned char key[RP_KEY_LEN], apr_pool_t *p,
+                                  rp_entry_t *entry, rp_put_t *put)
+{
+    rp_local_t *s = (rp_local_t *)store;
+    MDB_val k = {RP_KEY_LEN, (void *)key}, value;
+    rp_local_reader_t *r;
+    rp_local_head_t head;
+    int rc;
+
+    r = rp_local_reader_take(s, &rc);
+    if (!r) {
+        return APR_NOTFOUND;
+    }
+    rc = mdb_get(r->txn, s->dbi[RP_DB_ENTRIES], &k, &value);
+    if (!rc) {
+        rc = rp_local_head_read(&value, &head) ? copy_entry(s, r->txn, key, &value, &head, p, entry) : MDB_NOTFOUND;
+    }
+    if (!rc) {
+        put->record = entry->record;
+        put->name = (rp_str_t){entry->record.ptr + head.name_at, head.name_len};
+        put->expires = head.expires;
+        put->since = head.since;
+        put->ntags = head.ntags;
+        put->tags = apr_pmemdup(p, (const char *)value.mv_data + sizeof(head), head.ntags * sizeof(*put->tags));
+    }
+    rp_local_reader_give(s, r);
+    return rc ? APR_NOTFOUND : APR_SUCCESS;
 }
 
 int rp_local_pending_read(const MDB_val *row, const unsigned char **key, MDB_val *value, rp_local_head_t *head)

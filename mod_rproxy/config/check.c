@@ -113,6 +113,16 @@ static int check_routes(apr_pool_t *p, server_rec *s, rp_server_conf_t *conf)
     return errors;
 }
 
+static int check_local(const server_rec *s, const rp_server_conf_t *conf)
+{
+    if (!conf->local_off || conf->farm) {
+        return 0;
+    }
+    complain(s, &conf->local_where, "RProxyCacheLocal off leaves nothing to cache in: write RProxyFarm, or the folder of a "
+             "local store");
+    return 1;
+}
+
 int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     apr_hash_t *seen = apr_hash_make(ptemp);
@@ -131,7 +141,8 @@ int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
 
         conf->via = apr_pstrcat(pconf, "1.1 ", name, NULL);
         conf->item = rp_sf_item(pconf, name);
-        errors += check_names(ptemp, s, conf, seen) + check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf);
+        errors += check_names(ptemp, s, conf, seen) + check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf)
+                  + (s == main_server ? check_local(s, conf) : 0);
         if (errors) {
             break;
         }

@@ -329,6 +329,8 @@ typedef struct rp_server_conf_t {
     int caches;                 /* RProxyCache on stands somewhere in it */
     struct sockaddr_storage *resolver; /* the main server's counts; NULL: the system's */
     rp_store_local_conf_t local; /* the main server's counts; dir is NULL when unset */
+    int local_off;               /* RProxyCacheLocal off; the main server's counts */
+    rp_where_t local_where;      /* where that stands */
     const rp_farm_conf_t *farm;  /* the main server's counts; NULL: none */
 } rp_server_conf_t;
 

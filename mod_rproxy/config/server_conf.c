@@ -176,8 +176,13 @@ const char *rp_cmd_cache_local(cmd_parms *cmd, void *dir, int argc, char *const 
     if (error) {
         return error;
     }
+    if (argc == 1 && !strcasecmp(argv[0], "off")) {
+        rp_server_conf(cmd->server)->local_off = 1;
+        rp_server_conf(cmd->server)->local_where = rp_where(cmd);
+        return NULL;
+    }
     if (argc < 1 || ap_strchr_c(argv[0], '=')) {
-        return "RProxyCacheLocal needs a folder first: write RProxyCacheLocal DIR [size=256M] [largest=64M]";
+        return "RProxyCacheLocal needs a folder first: write RProxyCacheLocal DIR [size=256M] [largest=64M], or off";
     }
     local->dir = ap_server_root_relative(cmd->pool, argv[0]);
     if (!local->dir) {

@@ -31,6 +31,7 @@ typedef struct rp_farm_conf_t {
     apr_interval_time_t connect;
     apr_interval_time_t timeout;
     apr_interval_time_t trial;
+    apr_uint64_t largest;    /* of what goes into the second store, bytes */
 } rp_farm_conf_t;
 
 extern const rp_option_t rp_farm_options[];
