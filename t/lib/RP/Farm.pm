@@ -16,7 +16,8 @@ use RP::Test ();
 sub secret
 {
     my ($class, $text) = @_;
-    return RP::Place->write_file(RP::Place->folder . '/farm.secret', ($text || 'farm') x 16);
+    my $bytes = $text || 'farm';
+    return RP::Place->write_file(RP::Place->folder . '/farm.secret', $bytes x 16);
 }
 
 # A proxy with a store of its own.  farm => options behind RProxyFarm's URL; local => what RProxyCacheLocal has; config =>
