@@ -273,11 +273,18 @@ static int put_pieces(rp_far_hand_t *hand, const rp_far_item_t *item, const rp_e
 static void put_here(rp_far_hand_t *hand, const rp_far_item_t *item)
 {
     rp_far_t *far = hand->far;
+    rp_far_item_t own = *item;
     rp_farm_value_t value;
     rp_entry_t entry;
     rp_put_t put;
 
     if (rp_store_local_facts(far->local, item->key, hand->p, &entry, &put) != APR_SUCCESS) {
+        return;
+    }
+    if (!far->conf.passing) {
+        own.expires = put.expires; /* of what is there by now */
+    }
+    if (time_left(&own) == 0) {
         return;
     }
     if (entry.body_len > far->conf.largest) {
@@ -286,23 +293,26 @@ static void put_here(rp_far_hand_t *hand, const rp_far_item_t *item)
     }
     value = (rp_farm_value_t){
         .generation = generation_of(hand, &entry), .since = rp_farm_position_of(put.since), .stored = apr_time_now(),
-        .expires = item->expires, .body_len = entry.body_len, .record = put.record, .name = put.name,
+        .expires = own.expires, .body_len = entry.body_len, .record = put.record, .name = put.name,
         .tags = put.tags, .ntags = put.ntags, .body = entry.body,
     };
     if (!value.generation) {
         return;
     }
-    if (!put_pieces(hand, item, &entry, entry.body_len, value.generation)) {
+    if (!put_pieces(hand, &own, &entry, entry.body_len, value.generation)) {
         rp_far_count(far, failed, 1);
         return;
     }
-    put_entry(hand, item, &value);
+    put_entry(hand, &own, &value);
 }
 
 static void freshen(rp_far_hand_t *hand, const rp_far_item_t *item)
 {
     rp_farm_value_t value = *item->value;
 
+    if (time_left(item) == 0) {
+        return;
+    }
     value.stored = apr_time_now();
     if (put_pieces(hand, item, NULL, value.body_len, value.generation)) {
         put_entry(hand, item, &value);
@@ -323,9 +333,6 @@ static void remove_there(rp_far_hand_t *hand, const rp_far_item_t *item)
 
 void rp_far_put(rp_far_hand_t *hand, const rp_far_item_t *item)
 {
-    if (item->what != RP_FAR_REMOVE && time_left(item) == 0) {
-        return;
-    }
     if (!rp_farm_is_there(hand->far->farm, name_of(hand, item))) {
         rp_far_count(hand->far, failed, item->what != RP_FAR_REMOVE);
         return;
