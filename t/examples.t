@@ -12,6 +12,8 @@ ok(scalar @examples, 'there are examples');
 my $authority = RP::TLS->authority;
 my $certificate = $authority->issue(name => 'www.example.org');
 
+my $secret = RP::Place->write_file(RP::Place->folder . '/secret', 'x' x 64);
+
 sub localized
 {
     my ($text, $root) = @_;
@@ -20,6 +22,7 @@ sub localized
     $text =~ s{^(\s*SSLCACertificateFile\s+).*}{$1 . $authority->cert}mge;
     $text =~ s{\bca=\S+}{'ca=' . $authority->cert}ge;
     $text =~ s{^(\s*RProxyCacheLocal\s+)\S+}{$1$root/cache}mg;
+    $text =~ s{\bsecret=\S+}{secret=$secret}g;
     $text =~ s{^(\s*Listen\s)}{#$1}mg;
     $text =~ s{^(\s*LoadModule\s+rproxy_module\s)}{#$1}mg;
     return $text;

@@ -75,9 +75,10 @@ sub cache
     my $large = $at->{size} > 90_000;
     my $shmcb = $large ? 512 << 20 : 64 << 20;
     my $limit = $large ? 'CacheSocacheMaxSize 1200000' : '';
-    return load(qw(cache cache_socache socache_shmcb)) . <<"END";
+    my $where = $at->{redis} ? "redis:127.0.0.1:$at->{redis}" : "shmcb:$at->{dir}/store($shmcb)";
+    return load(qw(cache cache_socache socache_shmcb socache_redis)) . <<"END";
 $limit
-CacheSocache shmcb:$at->{dir}/store($shmcb)
+CacheSocache $where
 CacheQuickHandler on
 CacheEnable socache /
 END

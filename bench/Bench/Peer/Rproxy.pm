@@ -17,13 +17,15 @@ sub config
     my ($at) = @_;
     my $on    = $at->{mode} eq 'cached' ? 'on' : 'off';
     my $store = "$at->{dir}/store";
-    my $local = $at->{local} // '';
+    my $local = $at->{redis} && !$at->{local} ? 'off' : "$store " . ($at->{local} // '');
+    my $farm  = $at->{redis} ? "RProxyFarm redis://127.0.0.1:$at->{redis} " . ($at->{farm} // '') : '';
     my $hosts = $at->{vhosts} // '';
     make_path($store);
     chown((getpwnam($at->{user}))[2, 3], $store) if $at->{is_root};
     return Bench::Peer::Apache::server($at) . <<"END";
 LoadModule rproxy_module $MODULE
-RProxyCacheLocal $store $local
+RProxyCacheLocal $local
+$farm
 RProxyCacheEarly $on
 <RProxyPool origin>
     RProxyMember http://127.0.0.1:$at->{origin} keep=64
