@@ -10,6 +10,7 @@
 
 #include "cache/store.h"
 #include "config/options.h"
+#include "limit/gcra.h"
 
 #define WIDTH 110
 
@@ -98,6 +99,11 @@ static const rp_option_t key_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t limit_options[] = {
+#include "config/limit_options.def"
+    RP_OPTIONS_END
+};
+
 static const struct {
     const char *directive;
     const rp_option_t *options;
@@ -116,6 +122,7 @@ static const struct {
     { "RProxyFarm", farm_options },
     { "RProxyCacheRule", rule_options },
     { "RProxyCacheKey", key_options },
+    { "RProxyLimit", limit_options },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

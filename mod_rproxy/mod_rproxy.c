@@ -17,7 +17,9 @@
 #include "config/config.h"
 #include "encode/encode.h"
 #include "farm/host.h"
+#include "http/digest.h"
 #include "lane/hold.h"
+#include "limit/limit.h"
 #include "log.h"
 #include "route/route.h"
 #include "status/manage.h"
@@ -38,14 +40,16 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return result;
     }
     rp_cache_prepare(pconf, s);
-    return rp_balance_init(pconf, s);
+    return rp_limit_init(pconf, s) == OK ? rp_balance_init(pconf, s) : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static void child_init(apr_pool_t *p, server_rec *s)
 {
+    rp_digest_init(p);
     rp_balance_child_init(p, s);
     rp_farm_host_child_init(p, s);
     rp_cache_child_init(p, s);
+    rp_limit_child_init(p, s);
 }
 
 static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot, mpm_child_status status)
@@ -54,6 +58,7 @@ static void child_status(server_rec *s, pid_t pid, ap_generation_t generation, i
     (void)slot;
     if (status != MPM_CHILD_STARTED) {
         rp_balance_child_gone(s, pid);
+        rp_limit_child_gone(pid);
     }
 }
 
@@ -91,6 +96,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_translate_name(rp_route_translate, after, NULL, APR_HOOK_FIRST);
     ap_hook_map_to_storage(rp_route_map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_type_checker(rp_route_type, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_handler(rp_limit_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(rp_manage_handler, NULL, NULL, APR_HOOK_MIDDLE);
     rp_encode_register();

@@ -4,8 +4,6 @@
 #ifndef RP_FETCH_H
 #define RP_FETCH_H
 
-#include <openssl/evp.h>
-
 #include "request.h"
 
 /**
@@ -24,9 +22,5 @@ int rp_fetch(rp_request_t *rq);
  * @param params  what follows the cache's name, such as "hit; ttl=30"
  */
 void rp_cache_status(rp_request_t *rq, apr_table_t *fields, const char *note, const char *params);
-
-/** SHA-256, fetched once per process; NULL before rp_digest_init(). */
-const EVP_MD *rp_sha256(void);
-void rp_digest_init(apr_pool_t *p);
 
 #endif

@@ -15,8 +15,8 @@
 #include <apr_strings.h>
 #include <openssl/evp.h>
 
-#include "cache/fetch.h"
 #include "cache/lookup.h"
+#include "http/digest.h"
 
 /* The URL with the operator's choice of its query, and his case. */
 static const char *key_url(apr_pool_t *p, const rp_key_conf_t *key, const char *url)

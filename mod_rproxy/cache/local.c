@@ -14,7 +14,6 @@
 #include "cache/background.h"
 #include "cache/cache.h"
 #include "cache/collapse.h"
-#include "cache/fetch.h"
 #include "cache/host_store.h"
 #include "cache/local.h"
 #include "log.h"
@@ -138,7 +137,6 @@ void rp_cache_child_init(apr_pool_t *p, server_rec *main_server)
 {
     apr_status_t rv;
 
-    rp_digest_init(p);
     if (!running) {
         return;
     }

@@ -9,6 +9,7 @@
 #include "balance/balance.h"
 #include "cache/fetch.h"
 #include "cache/query.h"
+#include "http/digest.h"
 #include "upstream/upstream.h"
 
 int rp_is_query(const rp_request_t *rq)

@@ -24,6 +24,7 @@
 #include "cache/purge_method.h"
 #include "cache/query.h"
 #include "cache/save.h"
+#include "limit/limit.h"
 #include "route/route.h"
 #include "upstream/upstream.h"
 
@@ -178,8 +179,10 @@ int rp_serve_early(rp_request_t *rq)
     rp_store_t *store = rp_host_store();
     rp_lookup_t lookup;
     rp_decision_t d;
+    int status;
 
-    if (!store || rp_is_query(rq) || rp_policy_is_late(rq) || rp_cache_key_is_late(rq) || bypasses(rq) || rp_route_target(rq) != OK) {
+    if (!store || rp_is_query(rq) || rp_policy_is_late(rq) || rp_cache_key_is_late(rq) || rp_limit_is_late(rq->r)
+        || bypasses(rq) || rp_route_target(rq) != OK) {
         return DECLINED;
     }
     prepare(rq);
@@ -187,6 +190,10 @@ int rp_serve_early(rp_request_t *rq)
     rp_decide(rq, &lookup, &d);
     if (d.usable != RP_USABLE_FRESH || !rp_has_answer(rq, &lookup)) {
         return DECLINED;
+    }
+    status = rp_limit(rq->r);
+    if (status != OK) {
+        return status;
     }
     ap_run_insert_filter(rq->r);
     return answer_hit(rq, &lookup, &d);

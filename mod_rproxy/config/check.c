@@ -123,9 +123,21 @@ static int check_local(const server_rec *s, const rp_server_conf_t *conf)
     return 1;
 }
 
+static int check_limits(apr_pool_t *p, server_rec *s, const rp_server_conf_t *conf, apr_hash_t *seen)
+{
+    const rp_where_t *where;
+    const char *error = rp_limits_check(p, s, conf, seen, &where);
+
+    if (error) {
+        complain(s, where, error);
+    }
+    return error != NULL;
+}
+
 int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     apr_hash_t *seen = apr_hash_make(ptemp);
+    apr_hash_t *limits = apr_hash_make(ptemp);
     server_rec *s;
     int errors = 0;
 
@@ -142,7 +154,7 @@ int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         conf->via = apr_pstrcat(pconf, "1.1 ", name, NULL);
         conf->item = rp_sf_item(pconf, name);
         errors += check_names(ptemp, s, conf, seen) + check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf)
-                  + (s == main_server ? check_local(s, conf) : 0);
+                  + check_limits(ptemp, s, conf, limits) + (s == main_server ? check_local(s, conf) : 0);
         if (errors) {
             break;
         }

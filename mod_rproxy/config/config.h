@@ -21,6 +21,7 @@
 #include "cache/store.h"
 #include "encode/encode.h"
 #include "farm/conf.h"
+#include "limit/gcra.h"
 #include "upstream/tls.h"
 
 extern module AP_MODULE_DECLARE_DATA rproxy_module;
@@ -233,6 +234,38 @@ typedef struct rp_key_conf_t {
     apr_array_header_t *exprs;   /* of rp_key_expr_t */
 } rp_key_conf_t;
 
+/** What RProxyLimit counts requests by. */
+typedef enum rp_limit_by_e {
+    RP_LIMIT_BY_ADDRESS, /* the client's; of IPv6 the first 64 bits */
+    RP_LIMIT_BY_HEADER,
+    RP_LIMIT_BY_COOKIE,
+    RP_LIMIT_BY_EXPR,    /* the text that an expression makes; requests for which it makes none are not counted */
+    RP_LIMIT_BY_NOTHING  /* all together */
+} rp_limit_by_e;
+
+#define RP_LIMIT_ID 8
+
+/** One RProxyLimit: of a rate, or of requests at a time. */
+typedef struct rp_limit_conf_t {
+    const char *name;           /* NULL: none was given */
+    const char *shown;          /* for logs and notes */
+    const char *text;           /* as written, but for its name: two places of one name say the same */
+    const char *section;        /* where it stands, with all sections around */
+    rp_limit_by_e by;
+    const char *field;          /* of the header or cookie */
+    const ap_expr_info_t *value;
+    const ap_expr_info_t *expr; /* NULL: for all requests */
+    int is_late;                /* an expression needs what the quick handler does not know */
+    rp_gcra_t rate;             /* interval is 0 where requests at a time are limited */
+    int concurrent;             /* 0 where a rate is */
+    int dry_run;
+    unsigned char id[RP_LIMIT_ID]; /* of what it counts, the same on each host of a farm; made by check.c */
+    int number;                 /* of those that count one thing, in shared memory; made by check.c, too */
+    rp_where_t where;
+    int burst;                  /* what follows is of use while it is read */
+    const char *rate_text, *key_text;
+} rp_limit_conf_t;
+
 /** What may make a request go to another member: bits for RProxyRetry on=. */
 #define RP_RETRY_CONNECT 1
 #define RP_RETRY_RESET 2
@@ -287,6 +320,8 @@ typedef struct rp_dir_conf_t {
         apr_interval_time_t wait;
         apr_interval_time_t stall;
     } collapse;
+    apr_array_header_t *limits; /* of const rp_limit_conf_t *, those of outer sections first; NULL: none */
+    int limits_alone;  /* outer sections' do not count here */
     int aborted_share; /* percent of a body that must be there for its rest to be fetched without a client; 101: never */
     rp_encode_conf_t compress;
 } rp_dir_conf_t;
@@ -327,6 +362,7 @@ typedef struct rp_server_conf_t {
     apr_hash_t *pools;          /* name to rp_pool_conf_t * */
     apr_interval_time_t keep_alive_wait; /* 0: off; RP_UNSET */
     int caches;                 /* RProxyCache on stands somewhere in it */
+    apr_array_header_t *limits; /* of rp_limit_conf_t *: those that stand in it */
     struct sockaddr_storage *resolver; /* the main server's counts; NULL: the system's */
     rp_store_local_conf_t local; /* the main server's counts; dir is NULL when unset */
     int local_off;               /* RProxyCacheLocal off; the main server's counts */

@@ -62,6 +62,7 @@ void *rp_merge_dir_conf(apr_pool_t *p, void *basev, void *addv)
     MERGE(heuristic_max);
     merged->cache_targets = add->cache_targets ? add->cache_targets : base->cache_targets;
     rp_rules_merge(p, merged, base, add);
+    rp_limits_merge(p, merged, base, add);
     rp_retry_conf_merge(merged, base, add);
     rp_key_conf_merge(merged, base, add);
     rp_collapse_conf_merge(merged, base, add);
@@ -75,6 +76,7 @@ rp_dir_conf_t *rp_dir_conf_copy(apr_pool_t *p, const rp_dir_conf_t *conf)
 
     /* All else that it points to was there before the request. */
     copy->cache_rules = rp_rules_copy(p, conf->cache_rules);
+    copy->limits = NULL; /* counted by the request that it was made for */
     return copy;
 }
 

@@ -101,6 +101,9 @@ typedef struct rp_expr_t {
 /** Read the text behind "expr=" for a directive. @return NULL, or a message that says what the parser does not like */
 const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr);
 
+/** The same of an expression that makes a text, as it stands behind "key=expr:". */
+const char *rp_expr_parse_text(cmd_parms *cmd, const char *text, rp_expr_t *expr);
+
 /** Nonzero inside of <If>, <ElseIf> or <Else>, which the quick handler does not know. */
 int rp_is_in_if(const cmd_parms *cmd);
 
@@ -120,6 +123,18 @@ const char *rp_cmd_cache_aborted(cmd_parms *cmd, void *dir, const char *share);
 void rp_collapse_conf_init(rp_dir_conf_t *conf);
 void rp_collapse_conf_merge(rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
 extern const rp_option_t rp_collapse_options[];
+
+/* limit_conf.c */
+const char *rp_cmd_limit(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+void rp_limits_merge(apr_pool_t *p, rp_dir_conf_t *merged, const rp_dir_conf_t *base, const rp_dir_conf_t *add);
+/**
+ * Give each limit of a server the id of what it counts.
+ * @param seen  those of the servers before, by id
+ * @return NULL, or what cannot work with *where
+ */
+const char *rp_limits_check(apr_pool_t *p, const server_rec *s, const rp_server_conf_t *conf, apr_hash_t *seen,
+                            const rp_where_t **where);
+extern const rp_option_t rp_limit_options[];
 
 /* compress_conf.c */
 const char *rp_cmd_compress(cmd_parms *cmd, void *dir, int argc, char *const argv[]);

@@ -51,22 +51,37 @@ static int look_up(ap_expr_lookup_parms *parms)
     return ap_run_expr_lookup(parms);
 }
 
-const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr)
+/* @return NULL, or what the parser does not like */
+static const char *parse(cmd_parms *cmd, const char *text, unsigned flags, rp_expr_t *expr)
 {
     const char *error = NULL;
 
     memset(expr, 0, sizeof(*expr));
+    being_read = expr;
+    expr->info = ap_expr_parse_cmd(cmd, text, flags | AP_EXPR_FLAG_DONT_VARY, &error, look_up);
+    being_read = NULL;
+    return error || expr->info ? error : "it is no expression";
+}
+
+const char *rp_expr_parse(cmd_parms *cmd, const char *text, rp_expr_t *expr)
+{
+    const char *error;
+
     if (!*text) {
         return "expr= needs an expression: write \"expr=%{HTTP_COOKIE} =~ /session=/\" or the like";
     }
-    being_read = expr;
-    expr->info = ap_expr_parse_cmd(cmd, text, AP_EXPR_FLAG_DONT_VARY, &error, look_up);
-    being_read = NULL;
-    if (error || !expr->info) {
-        return apr_psprintf(cmd->pool, "expr=%s cannot be read: %s; write \"expr=...\" with what httpd's <If> takes, "
-                            "in quotes as a whole", text, error ? error : "it is no expression");
-    }
-    return NULL;
+    error = parse(cmd, text, 0, expr);
+    return error ? apr_psprintf(cmd->pool, "expr=%s cannot be read: %s; write \"expr=...\" with what httpd's <If> "
+                                "takes, in quotes as a whole", text, error) : NULL;
+}
+
+const char *rp_expr_parse_text(cmd_parms *cmd, const char *text, rp_expr_t *expr)
+{
+    const char *error = *text ? parse(cmd, text, AP_EXPR_FLAG_STRING_RESULT, expr) : "there is none";
+
+    return error ? apr_psprintf(cmd->pool, "key=expr:%s cannot be read: %s; write a text with variables of httpd's "
+                                "expressions, such as \"key=expr:%%{REMOTE_USER}\", in quotes as a whole", text, error)
+                 : NULL;
 }
 
 int rp_is_in_if(const cmd_parms *cmd)

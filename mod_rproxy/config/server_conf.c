@@ -18,6 +18,7 @@ void *rp_create_server_conf(apr_pool_t *p, server_rec *s)
     (void)s;
     conf->routes = apr_array_make(p, 4, sizeof(rp_route_t *));
     conf->pools = apr_hash_make(p);
+    conf->limits = apr_array_make(p, 4, sizeof(rp_limit_conf_t *));
     rp_option_defaults(rp_local_options, &conf->local);
     conf->keep_alive_wait = RP_UNSET;
     return conf;
@@ -50,6 +51,7 @@ void *rp_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     merged->keep_alive_wait = RP_OR_DEFAULT(add->keep_alive_wait, base->keep_alive_wait);
     merged->caches = base->caches || add->caches;
     merged->local = add->local.dir ? add->local : base->local;
+    merged->limits = add->limits;
     merged->pools = apr_hash_overlay(p, add->pools, base->pools);
     merged->routes = apr_array_copy(p, add->routes);
     for (i = 0; i < base->routes->nelts; i++) {

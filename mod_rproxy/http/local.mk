@@ -3,7 +3,7 @@
 # Syntax and framing
 librpcore_la_SOURCES += %D%/http.h %D%/bytes.h %D%/field.c %D%/head.c %D%/framing.c %D%/chunked.c \
 	%D%/hop.c %D%/uri.c %D%/reference.c %D%/forwarded.c %D%/structured.h %D%/structured.c \
-	%D%/utf8.h %D%/utf8.c
+	%D%/utf8.h %D%/utf8.c %D%/digest.h %D%/digest.c
 
 check_PROGRAMS += t/unit/test_field t/unit/test_head t/unit/test_framing t/unit/test_chunked
 t_unit_test_field_SOURCES = t/unit/test_field.c
