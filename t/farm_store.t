@@ -57,6 +57,26 @@ one_mpm {
         is($backend->count, 3, 'which is asked for another one');
     };
 
+    part 'variants that have expired are forgotten, and there is a bound' => sub {
+        my $long = asking('/many', @fresh, Vary => 'X-Who');
+        $redis->command('FLUSHALL');
+        get($here, $long, 'X-Who' => 'a');
+        ok(RP::Farm->wait_keys($redis, 3), 'a variant, what leads to it, and the list');
+        my ($index) = grep { /\}:i/ } @{ $redis->command('KEYS', '*') };
+        my ($of) = $index =~ /(.*):i/;
+        my @names = map { sprintf '%032x', $_ } 1 .. 2048;
+        $redis->command('HSET', $index, map { ($_, '0000000000000001 0') } @names);
+        get($here, $long, 'X-Who' => 'b');
+        ok(eventually { $redis->command('HLEN', $index) < 2048 }, 'some that are not there are taken out');
+        $redis->command('MSET', map { ("$of:e:$_", 'x') } @names);
+        $redis->command('HSET', $index, map { ($_, '0000000000000001 0') } @names);
+        get($here, $long, 'X-Who' => 'c');
+        get($here, asking('/many/behind', @fresh));
+        ok(eventually { 2 == grep { /\}:e\z/ } @{ $redis->command('KEYS', '*') } }, 'what comes later is put there');
+        is($redis->command('HLEN', $index), 2050, 'but not one more of so many');
+        like(says(get($here, $long, 'X-Who' => 'c')), qr/\Arproxy; ?hit/, 'which is in the local store');
+    };
+
     part 'a response that one has stored is validated by the other' => sub {
         my $target = asking('/validated', 'Cache-Control' => 'max-age=1', ETag => '"v"', revalidates => 1);
         $redis->command('FLUSHALL');

@@ -17,11 +17,16 @@
 
 /* Pieces outlive their entry, for those who have just found that. */
 #define PIECES_STAY 60000
+/* Of one URL; a purge of it names them all in one step, during which Redis does nothing else. */
+#define VARIANTS_MAX 2048
 
 /*
  * KEYS: the entry, position of the URL's last purge, index.
  * ARGV: the value, for how long (ms), ms and seq of its position, what the index calls it, generation, pieces, what
- * pieces' names begin with, for how long pieces of the body before stay (ms).
+ * pieces' names begin with, for how long pieces of the body before stay (ms), what variants' names begin with, how many
+ * entries a URL may have.
+ * The index may list what has expired: with each new variant some of it, drawn by lot, are looked for, so that it is
+ * a small part of them.
  * Lua's numbers are exact to 2^53, which is enough for a position's.
  */
 static rp_farm_script_t put_script;
@@ -33,8 +38,20 @@ static const char put_text[] =
     "  local own = tonumber(ARGV[3])\n"
     "  if own < ms or (own == ms and tonumber(ARGV[4]) < seq) then return 0 end\n"
     "end\n"
-    "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
     "local before = redis.call('HGET', KEYS[3], ARGV[5])\n"
+    "if ARGV[5] ~= '-' and not before then\n"
+    "  local n = redis.call('HLEN', KEYS[3])\n"
+    "  if n >= 64 then\n"
+    "    for _, field in ipairs(redis.call('HRANDFIELD', KEYS[3], 16)) do\n"
+    "      if field ~= '-' and redis.call('EXISTS', ARGV[10] .. field) == 0 then\n"
+    "        redis.call('HDEL', KEYS[3], field)\n"
+    "        n = n - 1\n"
+    "      end\n"
+    "    end\n"
+    "  end\n"
+    "  if n >= tonumber(ARGV[11]) then return 0 end\n"
+    "end\n"
+    "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
     "if ARGV[7] ~= '0' or ARGV[5] ~= '-' then\n"
     "  redis.call('HSET', KEYS[3], ARGV[5], ARGV[6] .. ' ' .. ARGV[7])\n"
     "  if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end\n"
@@ -109,6 +126,7 @@ static void put_entry(rp_far_hand_t *hand, const rp_far_item_t *item, const rp_f
         number(p, (apr_int64_t)value->since.seq), rp_farm_index_field(p, item->key),
         { generation, (size_t)snprintf(generation, sizeof(generation), "%016llx", (unsigned long long)value->generation) },
         number(p, rp_farm_pieces(value->body_len)), rp_farm_key_pieces(p, farm, item->key), number(p, PIECES_STAY),
+        rp_farm_key_variants(p, farm, item->key), number(p, VARIANTS_MAX),
     };
     rp_farm_command_t command = { argv, (int)(sizeof(argv) / sizeof(argv[0])), &put_script };
     rp_reply_t *reply;

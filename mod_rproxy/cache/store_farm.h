@@ -38,7 +38,7 @@ typedef struct rp_store_farm_figures_t {
     apr_uint64_t broken;    /* bodies that broke off, as a piece was gone */
     apr_uint64_t stored;    /* put there */
     apr_uint64_t too_large; /* not put there, for their size */
-    apr_uint64_t refused;   /* not put there: purged meanwhile */
+    apr_uint64_t refused;   /* not put there: purged meanwhile, or of a URL with too many variants */
     apr_uint64_t failed;    /* not put there, as Redis was away, full, or takes no writes */
     apr_uint64_t dropped;   /* not put there: too much was waiting to be */
     apr_uint64_t bytes_in;  /* of values */
