@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 
 #include "cache/farm_value.h"
@@ -110,11 +111,7 @@ unsigned rp_farm_pieces(uint64_t body_len)
 
 static const char *hex(const unsigned char half[RP_KEY_HALF], char text[HEX])
 {
-    int i;
-
-    for (i = 0; i < RP_KEY_HALF; i++) {
-        snprintf(text + 2 * i, 3, "%02x", half[i]);
-    }
+    apr_escape_hex(text, half, RP_KEY_HALF, 0, NULL);
     return text;
 }
 

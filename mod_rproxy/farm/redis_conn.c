@@ -122,12 +122,20 @@ static int send_all(rp_redis_conn_t *conn, const char *bytes, size_t len, apr_ti
     return rv == APR_SUCCESS ? 1 : fail_by_status(trouble, RP_REDIS_BROKEN, &conn->t, rv);
 }
 
-/* Wait for bytes and give them to the reader. */
-static int receive(rp_redis_conn_t *conn, apr_time_t deadline, rp_redis_trouble_t *trouble)
+/* Wait for bytes and give them to the reader. @param asked  just now: there is nothing to read yet */
+static int receive(rp_redis_conn_t *conn, int asked, apr_time_t deadline, rp_redis_trouble_t *trouble)
 {
     char buf[READ_SIZE];
     apr_size_t len = sizeof(buf);
-    apr_status_t rv = rp_transport_read(&conn->t, buf, &len);
+    apr_status_t rv;
+
+    if (asked && !rp_transport_pending(&conn->t)) {
+        rv = rp_wait(conn->t.fd, RP_WANT_READ, deadline);
+        if (rv != APR_SUCCESS) {
+            return fail_by_status(trouble, RP_REDIS_BROKEN, &conn->t, rv);
+        }
+    }
+    rv = rp_transport_read(&conn->t, buf, &len);
 
     if (rv == APR_SUCCESS) {
         return rp_reader_feed(conn->reader, buf, len) == APR_SUCCESS ? 1
@@ -149,7 +157,7 @@ static int not_understood(rp_redis_conn_t *conn, rp_redis_trouble_t *trouble)
 int rp_redis_exchange(rp_redis_conn_t *conn, const char *bytes, size_t len, int n, apr_time_t deadline, apr_pool_t *p,
                       rp_reply_t **replies, rp_redis_trouble_t *trouble)
 {
-    int got = 0;
+    int got = 0, asked = 1;
 
     rp_reader_into(conn->reader, p);
     if (!send_all(conn, bytes, len, deadline, trouble)) {
@@ -168,8 +176,11 @@ int rp_redis_exchange(rp_redis_conn_t *conn, const char *bytes, size_t len, int 
         else if (rp_now() >= deadline) {
             return fail(trouble, RP_REDIS_TIMEOUT, NO_REPLY);
         }
-        else if (!receive(conn, deadline, trouble)) {
+        else if (!receive(conn, asked, deadline, trouble)) {
             return 0;
+        }
+        else {
+            asked = 0;
         }
     }
     rp_reader_into(conn->reader, NULL);
