@@ -24,7 +24,7 @@ test_packages=(
     apache2:httpd apache2-utils:httpd-tools libcmocka-dev:libcmocka-devel clang:clang @clang-rt:compiler-rt
     gcc:libasan gcc:libubsan openssl:openssl brotli:brotli zstd:zstd perl:perl-Test-Harness
     libio-socket-ssl-perl:perl-IO-Socket-SSL libprotocol-websocket-perl:perl-Protocol-WebSocket redis-server:redis
-    @node:nodejs @npm:nodejs-npm)
+    @node:nodejs @npm:nodejs-npm chromium:chromium prometheus:golang-github-prometheus)
 
 as_root()
 {
@@ -101,7 +101,7 @@ apt_install()
     status=$?
     [ -n "$ours" ] && as_root rm -f $policy
     # Where a policy was there already and let it start: it was not running before.
-    for service in apache2 redis-server; do
+    for service in apache2 redis-server prometheus; do
         case " $* " in *" $service "*)
             if [ -d /run/systemd/system ]; then
                 as_root systemctl -q disable --now $service

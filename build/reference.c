@@ -1,6 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/* Prints docs/directives.md from the tables that the module itself is compiled from ("make reference"). */
+/* Prints docs/directives.md, or with "metrics" docs/metrics.md, from the tables that the module itself is compiled from
+ * ("make reference"). */
 
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "cache/store.h"
 #include "config/options.h"
 #include "limit/gcra.h"
+#include "status/counters.h"
 
 #define WIDTH 110
 
@@ -206,14 +208,10 @@ static void put_directive(apr_pool_t *p, const directive_t *d)
     printf("\n```apache\n%s\n```\n", d->example);
 }
 
-int main(void)
+static void put_directives(apr_pool_t *p)
 {
-    apr_pool_t *p;
     size_t i;
 
-    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&p, NULL) != APR_SUCCESS) {
-        return 1;
-    }
     printf("# Directives\n\n");
     put_wrapped("Every directive of mod_rproxy. This page is made from the tables that the module is "
                 "compiled from; `make reference` makes it anew. How the directives work together is in "
@@ -229,6 +227,67 @@ int main(void)
     }
     for (i = 0; i < COUNT(directives); i++) {
         put_directive(p, &directives[i]);
+    }
+}
+
+static const char *values_of(apr_pool_t *p, unsigned metric)
+{
+    const char *values = NULL;
+    unsigned i;
+
+    for (i = 0; i < RP_COUNTERS; i++) {
+        if (rp_counters[i].metric == metric && *rp_counters[i].value) {
+            values = apr_pstrcat(p, values ? values : "", values ? ", `" : "`", rp_counters[i].value, "`", NULL);
+        }
+    }
+    return values;
+}
+
+static void put_metric(apr_pool_t *p, unsigned number)
+{
+    static const char *const types[] = { "counter", "gauge", "histogram", "info", "stateset" };
+    const rp_metric_t *m = &rp_metrics[number];
+    const char *values = values_of(p, number);
+
+    printf("\n## rproxy_%s\n\n", m->name);
+    put_line(p, "Type", types[m->type]);
+    if (*m->unit) {
+        put_line(p, "Unit", m->unit);
+    }
+    if (*m->labels) {
+        put_line(p, "Labels", apr_pstrcat(p, "`", m->labels, "`", values ? ": " : "", values, NULL));
+    }
+    putchar('\n');
+    put_wrapped(m->sentence, 0);
+}
+
+static void put_metrics(apr_pool_t *p)
+{
+    unsigned i;
+
+    printf("# Metrics\n\n");
+    put_wrapped("What `/rproxy-status?openmetrics` shows ([the status page](status.md)). This page is made from the tables "
+                "that the module is compiled from; `make reference` makes it anew. The samples of a counter end in `_total`, those "
+                "of an info in `_info`; a histogram has `_bucket`, `_count` and `_sum`. Counters are of all processes of the host, "
+                "and outlast graceful restarts. The labels `pool` and `member` have the names and URLs of the "
+                "configuration, so that there are as many series as there are members.", 0);
+    for (i = 0; i < RP_METRICS; i++) {
+        put_metric(p, i);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    apr_pool_t *p;
+
+    if (apr_initialize() != APR_SUCCESS || apr_pool_create(&p, NULL) != APR_SUCCESS) {
+        return 1;
+    }
+    if (argc > 1 && !strcmp(argv[1], "metrics")) {
+        put_metrics(p);
+    }
+    else {
+        put_directives(p);
     }
     apr_terminate();
     return 0;

@@ -22,7 +22,9 @@
 #include "limit/limit.h"
 #include "log.h"
 #include "route/route.h"
+#include "status/account.h"
 #include "status/manage.h"
+#include "status/status.h"
 #include "upstream/upstream.h"
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -40,6 +42,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return result;
     }
     rp_cache_prepare(pconf, s);
+    rp_account_init(pconf, s);
     return rp_limit_init(pconf, s) == OK ? rp_balance_init(pconf, s) : HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -70,6 +73,10 @@ static int quick_handler(request_rec *r, int lookup_uri)
     if (rq && result == DECLINED) {
         r->per_dir_config = r->server->lookup_defaults;
     }
+    else if (rq) {
+        rq->account.served = 1;
+        ap_set_module_config(r->request_config, &rproxy_module, rq);
+    }
     return result;
 }
 
@@ -77,7 +84,11 @@ static int handler(request_rec *r)
 {
     rp_request_t *rq = strcmp(r->handler, RP_HANDLER) ? NULL : rp_request_get(r);
 
-    return rq ? rp_serve(rq) : DECLINED;
+    if (!rq) {
+        return DECLINED;
+    }
+    rq->account.served = 1;
+    return rp_serve(rq);
 }
 
 static void register_hooks(apr_pool_t *p)
@@ -98,7 +109,10 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_type_checker(rp_route_type, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(rp_limit_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_log_transaction(rp_account_request, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(rp_manage_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(rp_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    rp_mod_status_register();
     rp_encode_register();
     rp_trailers_register();
     rp_hold_register();

@@ -42,6 +42,17 @@ typedef struct rp_tee_t {
     void *ctx;
 } rp_tee_t;
 
+/** What is counted and logged of a request when it is over. Times are microseconds. */
+typedef struct rp_account_t {
+    int served;                     /* it came to the handler */
+    const char *cache;              /* what the cache did, as the note rproxy-cache has it; NULL: there was none */
+    const char *said;               /* behind our name in Cache-Status */
+    apr_time_t asked;               /* rp_now(): a member was first looked for; 0: none was */
+    apr_interval_time_t connect;    /* went on connecting, all tries together */
+    apr_interval_time_t head;       /* from the request that was answered to the head of its response; 0: there was none */
+    apr_time_t ended;               /* rp_now(): the last exchange was over; 0: it is not */
+} rp_account_t;
+
 typedef enum rp_detached_e {
     RP_ATTACHED,
     RP_DETACHED,      /* there is no client, or none any more: the response is for the cache alone */
@@ -98,6 +109,7 @@ typedef struct rp_request_t {
     const char *key_own;       /* what it adds to its cache keys, where that is known from elsewhere; else NULL */
     rp_policy_t policy;        /* what the operator's rules make of it */
     rp_coding_e coding;        /* what the client would get, when the response may be encoded */
+    rp_account_t account;
 } rp_request_t;
 
 #endif

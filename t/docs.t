@@ -28,6 +28,29 @@ part 'docs/directives.md is what build/reference prints' => sub {
     ok($printed eq text('docs/directives.md'), 'it is the page (else: make reference)');
 };
 
+part 'docs/metrics.md is what build/reference prints, and names every metric' => sub {
+    my ($status, $printed) = command(["$build/build/reference", 'metrics']);
+    is($status, 0, 'it prints');
+    ok($printed eq text('docs/metrics.md'), 'it is the page (else: make reference)');
+    my @metrics = text('mod_rproxy/status/metrics.def') =~ /^RP_METRIC\(\w+, "(\w+)"/mg;
+    cmp_ok(scalar @metrics, '>', 20, 'there are metrics');
+    like($printed, qr/^## rproxy_$_\n\n- Type: \w+\n(?:- .*(?:\n  .*)*\n)*\n\S/m, "$_ is explained") for @metrics;
+};
+
+part 'every note is explained, and every kind of problem' => sub {
+    my (%notes, %kinds);
+    for my $file (@code) {
+        my $code = RP::Place->read_file($file);
+        $notes{$_} = 1 for $code =~ /"(rproxy-(?!status|manage|early)[a-z-]+)"/g;
+        $kinds{$_} = 1 for $code =~ /\btell\(t, [01], "([a-z-]+)"/g;
+    }
+    cmp_ok(scalar keys %notes, '>', 8, 'there are notes');
+    my $pages = join '', map { text($_) } grep { !/log\.md/ } @pages;
+    like($pages, qr/^\| `%\{\Q$_\E\}n` \|/m, $_) for sort keys %notes;
+    cmp_ok(scalar keys %kinds, '>', 5, 'there are kinds of problems');
+    like(text('docs/status.md'), qr/^\| `$_` \|/m, $_) for sort keys %kinds;
+};
+
 my $directives = text('mod_rproxy/config/directives.def');
 my @known = $directives =~ /^RP_DIRECTIVE\(\w+, "<?(\w+)"/mg;
 

@@ -14,6 +14,7 @@
 #include "balance/queue.h"
 #include "balance/state.h"
 #include "config/config.h"
+#include "status/histogram.h"
 #include "upstream/conn.h"
 
 #define RP_MEMBER_TEXT_MAX 512
@@ -24,7 +25,9 @@ typedef struct rp_slot_info_t {
     char url[RP_MEMBER_URL_MAX];
     char text[RP_MEMBER_TEXT_MAX]; /* options of one added at run time, as behind RProxyMember */
     rp_addresses_t addresses;      /* of its host's name; see rp_addresses_get() */
-    rp_tls_tally_t tls;            /* touched with atomics alone */
+    rp_tls_tally_t tls;            /* touched with atomics alone, as the next two */
+    rp_histogram_t latencies;      /* from request to response, since the member is known, */
+    rp_quantile_t recent;          /* and of the last minute */
     char authority[RP_AUTHORITY_MAX]; /* of one that was found by a name: what its Host field says */
     apr_uint32_t parent;           /* the slot of that name */
     apr_uint32_t gone;             /* the name does not lead to it any more: it ends when nothing is under way */

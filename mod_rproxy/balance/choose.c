@@ -176,6 +176,10 @@ void rp_choice_report(const rp_request_t *rq, rp_choice_t *choice, rp_outcome_e 
         return;
     }
     choice->reported = 1;
+    if (outcome == RP_OUTCOME_OK || outcome == RP_OUTCOME_ERROR) {
+        rp_histogram_add(&member->info->latencies, now - choice->began);
+        rp_quantile_add(&member->info->recent, now - choice->began, now);
+    }
     news = rp_state_report(&member->pool->state, member->index, outcome, choice->trial, now - choice->began, now);
     out = rp_get(member->slot->out_until) - now;
     if (news == RP_NEWS_OUT && outcome != RP_OUTCOME_CONNECT) {

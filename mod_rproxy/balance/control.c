@@ -91,8 +91,20 @@ void rp_control_id(const rp_slot_t *slot, char id[RP_ID_TEXT])
     apr_snprintf(id, RP_ID_TEXT, "%016" APR_UINT64_T_HEX_FMT, slot->id);
 }
 
+static void view_recent(const rp_quantile_t *const *of, unsigned n, apr_time_t now, rp_latencies_t *recent)
+{
+    static const int permilles[] = { 500, 950, 990 };
+    apr_interval_time_t found[3];
+
+    rp_quantiles(of, n, permilles, 3, now, found);
+    recent->p50 = found[0];
+    recent->p95 = found[1];
+    recent->p99 = found[2];
+}
+
 static void view_member(apr_pool_t *p, const rp_member_t *member, rp_member_view_t *view, apr_time_t now)
 {
+    const rp_quantile_t *recent = &member->info->recent;
     const rp_slot_t *slot = member->slot;
     apr_int64_t until = rp_get(slot->out_until), changed = rp_get(slot->changed);
     int i;
@@ -125,13 +137,16 @@ static void view_member(apr_pool_t *p, const rp_member_t *member, rp_member_view
     view->tls.handshakes = rp_get(member->info->tls.handshakes);
     view->tls.resumed = rp_get(member->info->tls.resumed);
     view->tls.not_after = rp_get(member->info->tls.not_after);
+    rp_histogram_sum(&view->latencies, &member->info->latencies);
+    view_recent(&recent, 1, now, &view->recent);
 }
 
 rp_pool_view_t *rp_control_view(apr_pool_t *p, rp_pool_t *pool)
 {
     rp_pool_view_t *view = apr_pcalloc(p, sizeof(*view));
+    const rp_quantile_t **recent = apr_palloc(p, pool->state.nslots * sizeof(*recent));
     apr_time_t now = rp_now();
-    unsigned i;
+    unsigned i, n = 0;
 
     view->name = pool->conf->name;
     view->slots = pool->state.nslots;
@@ -158,10 +173,30 @@ rp_pool_view_t *rp_control_view(apr_pool_t *p, rp_pool_t *pool)
         }
         else if (origin != RP_SLOT_NAME) {
             view_member(p, &pool->members[i], apr_array_push(view->members), now);
+            recent[n++] = &pool->members[i].info->recent;
         }
     }
     rp_state_unlock(&pool->state);
+    view_recent(recent, n, now, &view->recent);
     return view;
+}
+
+int rp_view_usable(const rp_member_view_t *member)
+{
+    return member->origin != RP_SLOT_REMOVED && member->admin == RP_ADMIN_ENABLED && member->weight > 0
+           && member->out == RP_OUT_NOT && member->check != RP_CHECK_DOWN;
+}
+
+int rp_view_count(const rp_pool_view_t *view, int usable)
+{
+    int i, n = 0;
+
+    for (i = 0; i < view->members->nelts; i++) {
+        const rp_member_view_t *member = &APR_ARRAY_IDX(view->members, i, rp_member_view_t);
+
+        n += usable ? rp_view_usable(member) : member->origin != RP_SLOT_REMOVED;
+    }
+    return n;
 }
 
 const rp_member_view_t *rp_view_member(const rp_pool_view_t *view, const char *id)

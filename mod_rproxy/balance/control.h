@@ -14,6 +14,11 @@
 /** A member's id as text: the same in every process and after restarts, for it is made of the URL. */
 #define RP_ID_TEXT 17
 
+/** From request to response, of the last minute's; 0: there was none. */
+typedef struct rp_latencies_t {
+    apr_interval_time_t p50, p95, p99;
+} rp_latencies_t;
+
 /** A member at one moment. */
 typedef struct rp_member_view_t {
     unsigned index;
@@ -35,6 +40,8 @@ typedef struct rp_member_view_t {
     apr_interval_time_t unchanged;   /* since when it is in or out; -1: ever */
     apr_uint32_t last_ok, last_bad;  /* of the last whole interval */
     rp_tls_tally_t tls;
+    rp_histogram_t latencies;
+    rp_latencies_t recent;
 } rp_member_view_t;
 
 /** A pool at one moment. */
@@ -53,6 +60,7 @@ typedef struct rp_pool_view_t {
     unsigned waiting;        /* in the queue, now */
     unsigned queue_length;   /* so many may */
     rp_queue_counts_t queue;
+    rp_latencies_t recent;   /* of all members */
     apr_array_header_t *members; /* of rp_member_view_t */
 } rp_pool_view_t;
 
@@ -67,6 +75,12 @@ rp_pool_view_t *rp_control_view(apr_pool_t *p, rp_pool_t *pool);
 
 /** The member of this id in a view, or NULL. */
 const rp_member_view_t *rp_view_member(const rp_pool_view_t *view, const char *id);
+
+/** Nonzero when it gets requests: enabled, with a weight, and neither down nor left out. */
+int rp_view_usable(const rp_member_view_t *member);
+
+/** How many members a pool has, or only those that get requests. */
+int rp_view_count(const rp_pool_view_t *view, int usable);
 
 /** A member's id, as text. */
 void rp_control_id(const rp_slot_t *slot, char id[RP_ID_TEXT]);

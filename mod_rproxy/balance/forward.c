@@ -12,6 +12,7 @@
 #include "balance/sticky.h"
 #include "lane/lane.h"
 #include "log.h"
+#include "status/counters.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -65,8 +66,11 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, apr_interval_ti
 
     rq->conn = fresh ? NULL : rp_conn_take(&member->peer);
     if (!rq->conn) {
+        apr_time_t began = rp_now();
+
         rq->conn = rp_conn_open(&member->peer, rp_try_deadline(rq, patience), rp_request_endpoints(rq, &member->peer),
                                 rq->r->pool, &rq->failure);
+        rq->account.connect += rp_now() - began;
     }
     if (rq->conn) {
         rp_choice_carry(choice, rq->conn);
@@ -307,6 +311,7 @@ int rp_client_failed(rp_request_t *rq)
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0307) "the client went away before the response");
     apr_table_setn(rq->r->notes, "rproxy-error", "client-gone");
+    rp_count(RP_COUNT_ERRORS_CLIENT, 1);
     rq->r->connection->aborted = 1;
     rq->r->connection->keepalive = AP_CONN_CLOSE;
     /* What access logs of other servers call such a request, too. */
@@ -353,6 +358,7 @@ int rp_forward(rp_request_t *rq)
     rp_forward_t f;
 
     begin(&f, rq);
+    rq->account.asked = rq->account.asked ? rq->account.asked : rp_now();
     if (!connect_next(&f)) {
         return nobody_left(rq, f.pool, f.choice.how);
     }

@@ -48,6 +48,9 @@ void rp_slot_fill(rp_slot_t *slot, rp_slot_info_t *info, const rp_member_conf_t 
     slot->max = (apr_uint32_t)conf->max;
     slot->retry = conf->retry;
     slot->id = rp_slot_id(conf->url);
+    /* Of another member that had the slot. */
+    memset(&info->latencies, 0, sizeof(info->latencies));
+    memset(&info->recent, 0, sizeof(info->recent));
 }
 
 void rp_slot_clear(rp_slot_t *slot)

@@ -149,6 +149,8 @@ static void inherit(rp_slot_t *slot, rp_slot_info_t *info, const rp_slot_t *old,
         slot->origin = fresh.origin;
     }
     info->tls = old_info->tls;
+    info->latencies = old_info->latencies;
+    info->recent = old_info->recent;
     /* Unless the name says otherwise by now. */
     info->addresses = old_info->addresses;
 }

@@ -51,14 +51,14 @@ void rp_quantile_add(rp_quantile_t *quantile, apr_interval_time_t sample, apr_ti
     __atomic_fetch_add(&window->counts[bucket_of(sample)], 1, __ATOMIC_RELAXED);
 }
 
-static apr_interval_time_t find(rp_quantile_t *quantile, int permille, apr_uint32_t number)
+/* Add up what the windows of the last minute hold. @return how many */
+static apr_uint64_t add_up(const rp_quantile_t *quantile, apr_uint32_t number, apr_uint64_t counts[RP_QUANTILE_BUCKETS])
 {
-    apr_uint64_t counts[RP_QUANTILE_BUCKETS] = { 0 };
-    apr_uint64_t total = 0, below = 0;
+    apr_uint64_t total = 0;
     unsigned i, j;
 
     for (i = 0; i < RP_QUANTILE_WINDOWS; i++) {
-        rp_quantile_window_t *window = &quantile->windows[i];
+        const rp_quantile_window_t *window = &quantile->windows[i];
 
         if (number - __atomic_load_n(&window->number, __ATOMIC_RELAXED) >= RP_QUANTILE_WINDOWS) {
             continue;
@@ -70,10 +70,14 @@ static apr_interval_time_t find(rp_quantile_t *quantile, int permille, apr_uint3
             total += n;
         }
     }
-    /* One of those beyond the quantile should have been seen. */
-    if (total < MIN_SAMPLES || total * (apr_uint64_t)(1000 - permille) < 1000) {
-        return 0;
-    }
+    return total;
+}
+
+static apr_interval_time_t locate(const apr_uint64_t counts[RP_QUANTILE_BUCKETS], apr_uint64_t total, int permille)
+{
+    apr_uint64_t below = 0;
+    unsigned j;
+
     for (j = 0; j < RP_QUANTILE_BUCKETS - 1; j++) {
         below += counts[j];
         if (below * 1000 >= total * (apr_uint64_t)permille) {
@@ -81,6 +85,33 @@ static apr_interval_time_t find(rp_quantile_t *quantile, int permille, apr_uint3
         }
     }
     return end_of(j);
+}
+
+static apr_interval_time_t find(const rp_quantile_t *quantile, int permille, apr_uint32_t number)
+{
+    apr_uint64_t counts[RP_QUANTILE_BUCKETS] = { 0 };
+    apr_uint64_t total = add_up(quantile, number, counts);
+
+    /* One of those beyond the quantile should have been seen. */
+    if (total < MIN_SAMPLES || total * (apr_uint64_t)(1000 - permille) < 1000) {
+        return 0;
+    }
+    return locate(counts, total, permille);
+}
+
+void rp_quantiles(const rp_quantile_t *const *of, unsigned histograms, const int *permilles, unsigned n, apr_time_t now,
+                  apr_interval_time_t *found)
+{
+    apr_uint64_t counts[RP_QUANTILE_BUCKETS] = { 0 };
+    apr_uint64_t total = 0;
+    unsigned i;
+
+    for (i = 0; i < histograms; i++) {
+        total += add_up(of[i], (apr_uint32_t)(now / RP_QUANTILE_WINDOW), counts);
+    }
+    for (i = 0; i < n; i++) {
+        found[i] = total ? locate(counts, total, permilles[i]) : 0;
+    }
 }
 
 apr_interval_time_t rp_quantile_get(rp_quantile_t *quantile, int permille, apr_time_t now)

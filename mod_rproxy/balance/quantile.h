@@ -44,4 +44,12 @@ void rp_quantile_add(rp_quantile_t *quantile, apr_interval_time_t sample, apr_ti
  */
 apr_interval_time_t rp_quantile_get(rp_quantile_t *quantile, int permille, apr_time_t now);
 
+/**
+ * The same of several histograms together and for several quantiles, however few have been seen; for operators, since it
+ * reads all of them each time.
+ * @param found  out: n of them; 0: nothing was seen
+ */
+void rp_quantiles(const rp_quantile_t *const *of, unsigned histograms, const int *permilles, unsigned n, apr_time_t now,
+                  apr_interval_time_t *found);
+
 #endif

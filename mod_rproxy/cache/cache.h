@@ -10,6 +10,7 @@
 #ifndef RP_CACHE_H
 #define RP_CACHE_H
 
+#include "cache/store_farm.h"
 #include "request.h"
 
 /** In the parent, at start: the local store's folder, when any server caches. Never fails the start. */
@@ -23,5 +24,21 @@ int rp_serve(rp_request_t *rq);
 
 /** Serve it when a fresh answer lies in the store. @return DECLINED when not: the other phases have their turn then */
 int rp_serve_early(rp_request_t *rq);
+
+/** The local store at one moment. */
+typedef struct rp_cache_figures_t {
+    int wanted;             /* something is to be cached */
+    int up;                 /* it can be used; else the rest is 0 */
+    apr_uint64_t objects;
+    apr_uint64_t bytes;     /* in use, of size */
+    apr_uint64_t size;
+    apr_uint64_t evictions; /* since its file was made */
+} rp_cache_figures_t;
+
+/** In a child, on any thread. */
+void rp_cache_figures(rp_cache_figures_t *figures);
+
+/** Of what lies in the farm's Redis, counted by all processes of the host. @return 0 without a farm */
+int rp_cache_farm_figures(rp_store_farm_figures_t *figures);
 
 #endif

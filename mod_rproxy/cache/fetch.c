@@ -57,6 +57,8 @@ void rp_cache_status(rp_request_t *rq, apr_table_t *fields, const char *note, co
     const char *value, *before;
 
     apr_table_setn(r->notes, "rproxy-cache", note);
+    rq->account.cache = note;
+    rq->account.said = params;
     if (how == RP_CACHE_STATUS_OFF) {
         return;
     }

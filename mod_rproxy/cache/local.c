@@ -3,6 +3,7 @@
 /** The local store's life in httpd: prepared by the parent, opened by each child, sealed when all is over. */
 
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <httpd.h>
@@ -31,6 +32,7 @@ static rp_store_t *local;
 static pthread_mutex_t sweeping = PTHREAD_MUTEX_INITIALIZER;
 /* Of the configuration that is running; NULL when nothing is cached or the folder is of no use. */
 static rp_store_local_conf_t *running;
+static int wanted; /* something is cached */
 static pid_t parent;
 
 rp_store_t *rp_local_store(void)
@@ -99,7 +101,8 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     apr_status_t rv;
 
     running = NULL;
-    if (!is_wanted(main_server)) {
+    wanted = is_wanted(main_server);
+    if (!wanted) {
         return;
     }
     if (!conf->dir) {
@@ -122,6 +125,29 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     rp_host_store_prepare(pconf, main_server);
     rp_collapse_prepare(pconf, main_server);
     apr_pool_cleanup_register(pconf, conf, seal, apr_pool_cleanup_null);
+}
+
+void rp_cache_figures(rp_cache_figures_t *figures)
+{
+    rp_store_local_stats_t stats;
+
+    memset(figures, 0, sizeof(*figures));
+    figures->wanted = wanted;
+    /* Not while the child's end closes it. */
+    pthread_mutex_lock(&sweeping);
+    if (local && rp_store_local_stats(local, &stats) == APR_SUCCESS) {
+        figures->up = 1;
+        figures->objects = stats.entries;
+        figures->bytes = stats.bytes;
+        figures->size = running->size;
+        figures->evictions = stats.evictions;
+    }
+    pthread_mutex_unlock(&sweeping);
+}
+
+int rp_cache_farm_figures(rp_store_farm_figures_t *figures)
+{
+    return rp_host_store_figures(figures);
 }
 
 static apr_status_t forget(void *unused)

@@ -4,7 +4,8 @@ mod_rproxy_la_SOURCES += %D%/cache.h %D%/serve.c %D%/decide.h %D%/decide.c %D%/a
 mod_rproxy_la_SOURCES += %D%/policy.h %D%/policy.c %D%/key.c %D%/marker.h %D%/marker.c %D%/search.h %D%/search.c
 mod_rproxy_la_SOURCES += %D%/host_store.h %D%/host_store.c
 mod_rproxy_la_SOURCES += %D%/hints.h %D%/hints.c
-mod_rproxy_la_SOURCES += %D%/purge.h %D%/purge.c %D%/purge_method.h %D%/purge_method.c
+mod_rproxy_la_SOURCES += %D%/purge.h %D%/purge.c %D%/purge_method.h %D%/purge_method.c \
+	%D%/purge_command.h %D%/purge_command.c
 mod_rproxy_la_SOURCES += %D%/query.h %D%/query.c
 mod_rproxy_la_SOURCES += %D%/ranges.h %D%/ranges.c %D%/partial.h %D%/partial.c
 librpcore_la_SOURCES += %D%/record.h %D%/record.c

@@ -6,6 +6,7 @@
 
 #include "cache/lookup.h"
 #include "cache/purge.h"
+#include "status/counters.h"
 
 _Static_assert(RP_MAX_TAGS <= RP_STORE_TAGS, "a store takes what a response may say");
 _Static_assert(RP_STORE_TAG_LEN == RP_KEY_HALF, "a tag is hashed as a key is");
@@ -48,6 +49,11 @@ int rp_purge_add_prefix(rp_purge_order_t *order, const char *prefix)
     return 1;
 }
 
+void rp_purge_add_all(rp_purge_order_t *order)
+{
+    add_step(order, RP_PURGE_ALL);
+}
+
 static void hash_tag(apr_pool_t *p, const rp_tag_t *tag, const char *site, const char *origin, rp_store_tag_t *hash)
 {
     /* Neither a host nor an origin has blanks. */
@@ -83,6 +89,8 @@ apr_status_t rp_purge_run(rp_store_t *store, const rp_purge_order_t *order, apr_
         *count += covered;
         first = first == APR_SUCCESS ? rv : first;
     }
+    rp_count(RP_COUNT_PURGES, 1);
+    rp_count(RP_COUNT_PURGED, *count);
     return first;
 }
 

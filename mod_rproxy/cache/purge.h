@@ -34,6 +34,9 @@ int rp_purge_add_prefix(rp_purge_order_t *order, const char *prefix);
 /** All that carry one of tags (of rp_tag_t), each in its kind's scope of those given: a host, scheme://host. */
 void rp_purge_add_tags(rp_purge_order_t *order, const apr_array_header_t *tags, const char *site, const char *origin);
 
+/** All that is stored, of whatever host. */
+void rp_purge_add_all(rp_purge_order_t *order);
+
 /**
  * Carry it out.  In effect when this returns; it takes milliseconds, but a prefix is counted and removed by a walk
  * along all entries.

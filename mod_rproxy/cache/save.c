@@ -14,6 +14,7 @@
 #include "cache/save.h"
 #include "cache/search.h"
 #include "log.h"
+#include "status/counters.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -358,6 +359,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc
     if (why) {
         ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0201) "not stored: %s", why);
         apr_table_setn(rq->r->notes, "rproxy-not-stored", why);
+        rp_count(rp_counter_of(RP_COUNT_NOT_STORED_METHOD, why, strlen(why)), 1);
         return NULL;
     }
     save->rq = rq;

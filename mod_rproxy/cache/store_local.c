@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <apr_strings.h>
 #include "cache/store_local.h"
+#include "status/counters.h"
 
 /** For readers of bodies whose entry has been replaced. */
 #define GRACE apr_time_from_sec(60)
@@ -104,6 +105,7 @@ apr_status_t rp_local_status(rp_local_t *s, rp_local_kind_e kind, int rc, const 
     case MDB_VERSION_MISMATCH:
         __atomic_store_n(&s->broken, 1, __ATOMIC_RELAXED);
         rp_local_mark_damaged(s);
+        rp_count(RP_COUNT_STORE_DAMAGED, 1);
         rp_local_log(s, RP_LOG_DAMAGED, LOG_ERR, rc,
                      "the data file is damaged; not used any more, and made anew at the next restart");
         return APR_EGENERAL;
@@ -113,14 +115,17 @@ apr_status_t rp_local_status(rp_local_t *s, rp_local_kind_e kind, int rc, const 
         return APR_EGENERAL;
     case MDB_MAP_FULL:
     case RP_LOCAL_SHORT:
+        rp_count(RP_COUNT_STORE_NO_ROOM, 1);
         rp_local_log(s, RP_LOG_FULL, LOG_WARNING, MDB_MAP_FULL, "no room could be made, entry dropped");
         return APR_ENOSPC;
     default:
         if (is_disk_full(s, rc)) {
             rp_local_pause(s);
+            rp_count(RP_COUNT_STORE_DISK_FULL, 1);
             rp_local_log(s, RP_LOG_DISK, LOG_WARNING, 0, "the disk is full; nothing is stored for now");
             return APR_ENOSPC;
         }
+        rp_count(RP_COUNT_STORE_OTHER, 1);
         rp_local_log(s, kind, LOG_WARNING, rc, what);
         return rc > 0 ? APR_FROM_OS_ERROR(rc) : APR_EGENERAL;
     }

@@ -20,3 +20,4 @@ build_reference_LDADD = $(UNIT_LDADD)
 .PHONY: reference
 reference: build/reference
 	build/reference >'$(top_srcdir)/docs/directives.md'
+	build/reference metrics >'$(top_srcdir)/docs/metrics.md'

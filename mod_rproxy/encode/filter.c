@@ -16,6 +16,7 @@
 
 #include "encode/encode.h"
 #include "encode/codec.h"
+#include "status/counters.h"
 
 APLOG_USE_MODULE(rproxy);
 
@@ -38,6 +39,7 @@ typedef struct encode_ctx_t {
     apr_size_t held; /* bytes in out */
     int passed;      /* something went down: it is too late for an error page */
     int unflushed;   /* something was taken, or held, since the last FLUSH went down */
+    apr_uint64_t taken, made; /* bytes of content before, and as coded */
 } encode_ctx_t;
 
 static void leave_coding(encode_ctx_t *ctx, phase_e phase)
@@ -77,6 +79,7 @@ static apr_status_t take_output(void *data, const char *piece, apr_size_t len)
     encode_ctx_t *ctx = data;
     hold(ctx, apr_bucket_heap_create(piece, len, NULL, ctx->f->c->bucket_alloc));
     ctx->held += len;
+    ctx->made += len;
     return ctx->held >= RP_CODEC_PIECE ? pass_on(ctx) : APR_SUCCESS;
 }
 
@@ -216,6 +219,15 @@ static apr_status_t flush(encode_ctx_t *ctx, apr_bucket *flush_bucket)
     return pass_on(ctx);
 }
 
+/* What compression was worth. */
+static void count(const encode_ctx_t *ctx)
+{
+    const char *name = rp_coding_name(ctx->coding);
+
+    rp_count(rp_counter_of(RP_COUNT_ENCODED_IN_GZIP, name, strlen(name)), ctx->taken);
+    rp_count(rp_counter_of(RP_COUNT_ENCODED_OUT_GZIP, name, strlen(name)), ctx->made);
+}
+
 static apr_status_t finish(encode_ctx_t *ctx, apr_bucket *eos)
 {
     apr_status_t rv = encode(ctx, RP_CODEC_FINISH, NULL, 0);
@@ -223,6 +235,7 @@ static apr_status_t finish(encode_ctx_t *ctx, apr_bucket *eos)
         return rv;
     }
     leave_coding(ctx, PHASE_BODYLESS);
+    count(ctx);
     if (ctx->f->r->trailers_out) {
         /* Where a digest stands when it is made while the body goes out (RFC 9530). */
         rp_encode_drop_digests(ctx->f->r->trailers_out);
@@ -294,6 +307,7 @@ static apr_status_t take_data(encode_ctx_t *ctx, apr_bucket *e)
         apr_status_t rv = read_bucket(ctx, e, &data, &len);
         if (rv == APR_SUCCESS && len > 0) {
             ctx->unflushed = 1;
+            ctx->taken += len;
             rv = encode(ctx, RP_CODEC_GO, data, len);
         }
         if (rv != APR_SUCCESS) {

@@ -89,6 +89,60 @@ int rp_route_type(request_rec *r)
     return OK;
 }
 
+rp_request_t *rp_request_for(request_rec *r, server_rec *server, const char *scheme, const char *host, const char *url)
+{
+    request_rec *other = apr_pmemdup(r->pool, r, sizeof(*r));
+    const char *query = strchr(url, '?');
+    core_request_config *core; /* where httpd keeps what it found on a walk */
+    const rp_route_t *route;
+    rp_request_t *rq;
+
+    other->server = server;
+    other->per_dir_config = server->lookup_defaults;
+    other->request_config = ap_create_request_config(r->pool);
+    core = apr_pcalloc(r->pool, sizeof(*core) + AP_NUM_STD_NOTES * sizeof(void *));
+    core->notes = (void **)(core + 1);
+    ap_set_core_module_config(other->request_config, core);
+    other->method = "GET";
+    other->method_number = M_GET;
+    other->main = other->prev = NULL;
+    other->headers_in = apr_table_make(r->pool, 2);
+    other->unparsed_uri = apr_pstrdup(r->pool, url);
+    other->uri = apr_pstrmemdup(r->pool, url, query ? (apr_size_t)(query - url) : strlen(url));
+    other->args = query ? apr_pstrdup(r->pool, query + 1) : NULL;
+    if (ap_unescape_url(other->uri) != OK || ap_location_walk(other) != OK) {
+        return NULL;
+    }
+    route = find_route(other);
+    rq = route ? make_request(other, route) : NULL;
+    if (rq) {
+        settle(rq);
+        rq->public_scheme = scheme;
+        rq->public_host = host;
+    }
+    return rq && rp_route_target(rq) == OK ? rq : NULL;
+}
+
+static int is_among(const apr_array_header_t *names, const char *host)
+{
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+
+        if (name && !ap_strcasecmp_match(host, name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int rp_server_has_name(const server_rec *server, const char *host)
+{
+    return !strcasecmp(host, server->server_hostname) || is_among(server->names, host)
+           || is_among(server->wild_names, host);
+}
+
 /* A path that httpd's normalisation and decoding would leave alone. */
 static int is_plain_path(const char *path)
 {

@@ -31,6 +31,18 @@ rp_request_t *rp_request_get(request_rec *r);
 rp_request_t *rp_request_early(request_rec *r);
 
 /**
+ * A request that nobody has sent, for a URL as clients of one of the servers would ask for it: as far as its routes and
+ * what <Location> sections say, for the keys of the cache.
+ * @param r     where it lives, and whose connection it has
+ * @param host  lower case, with the port that clients write; url: path and query
+ * @return NULL when the server has no route for it
+ */
+rp_request_t *rp_request_for(request_rec *r, server_rec *server, const char *scheme, const char *host, const char *url);
+
+/** Is that one of the server's names (ServerName, ServerAlias)? Without a port. */
+int rp_server_has_name(const server_rec *server, const char *host);
+
+/**
  * Fill rq->target: the URL as the client sent it, its prefix replaced when the route has a base path.
  * @return OK, or 400 (logged) when that cannot be sent without doubt about what it means
  */

@@ -25,6 +25,7 @@
 #include <apr_uri.h>
 
 #include "log.h"
+#include "route/route.h"
 #include "status/manage.h"
 #include "status/manage_path.h"
 
@@ -85,20 +86,6 @@ static int is_own_origin(request_rec *r, const char *origin)
     return host && authority && !strcasecmp(authority + 3, host);
 }
 
-static int is_among(const apr_array_header_t *names, const char *host)
-{
-    int i;
-
-    for (i = 0; names && i < names->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(names, i, const char *);
-
-        if (name && !ap_strcasecmp_match(host, name)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /*
  * Somebody else's name that leads to this host makes his pages same-origin with it (DNS rebinding): a name has to be the
  * server's. Addresses and localhost are nobody's to give away.
@@ -113,8 +100,7 @@ static int is_own_name(const request_rec *r)
         host = apr_pstrmemdup(r->pool, host + 1, len - 2);
     }
     return inet_pton(AF_INET, host, raw) == 1 || inet_pton(AF_INET6, host, raw) == 1 || !strcasecmp(host, "localhost")
-           || !strcasecmp(host, r->server->server_hostname) || is_among(r->server->names, host)
-           || is_among(r->server->wild_names, host);
+           || rp_server_has_name(r->server, host);
 }
 
 /* @return what speaks against it, or NULL */
@@ -240,6 +226,30 @@ static int is_guarded(request_rec *r)
     return 0;
 }
 
+const char *rp_manage_place(request_rec *r)
+{
+    const core_server_config *core = ap_get_core_module_config(r->server->module_config);
+    int i;
+
+    for (i = 0; i < core->sec_url->nelts; i++) {
+        const core_dir_config *section = ap_get_core_module_config(APR_ARRAY_IDX(core->sec_url, i, ap_conf_vector_t *));
+        request_rec *there;
+        int may;
+
+        /* Which handler it is an expression may say. */
+        if ((!section->handler && !section->expr_handler) || section->d_is_fnmatch || section->r) {
+            continue;
+        }
+        there = ap_sub_req_lookup_uri(section->d, r, NULL);
+        may = there->status == HTTP_OK && there->handler && !strcmp(there->handler, RP_MANAGE_HANDLER) && is_guarded(there);
+        ap_destroy_sub_req(there);
+        if (may) {
+            return section->d;
+        }
+    }
+    return NULL;
+}
+
 static rp_resource_e read_path(request_rec *r, asked_t *asked)
 {
     size_t len = location_len(r);
@@ -257,6 +267,8 @@ static rp_resource_e read_path(request_rec *r, asked_t *asked)
 static const char *allowed(rp_resource_e resource)
 {
     switch (resource) {
+    case RP_RESOURCE_PURGE:
+        return "POST";
     case RP_RESOURCE_MEMBERS:
         return "GET, HEAD, POST";
     case RP_RESOURCE_MEMBER:
@@ -320,9 +332,25 @@ static int take_away(request_rec *r, const asked_t *asked)
     return answer(r, HTTP_OK, json);
 }
 
+static int purge(request_rec *r, const char *content, apr_size_t len)
+{
+    rp_purge_wish_t wish;
+    apr_uint64_t count = 0;
+    const char *why = rp_purge_wish_read(r->pool, content, len, &wish);
+    int status = why ? HTTP_BAD_REQUEST : rp_purge_command(r, &wish, &count, &why);
+    json_t *json;
+
+    if (status != OK) {
+        return refuse(r, status, why);
+    }
+    json = json_object();
+    json_object_set_new(json, "purged", rp_json_number(count));
+    return answer(r, HTTP_OK, json);
+}
+
 static int is_change(const request_rec *r, rp_resource_e resource)
 {
-    return (resource == RP_RESOURCE_MEMBERS && r->method_number == M_POST)
+    return ((resource == RP_RESOURCE_MEMBERS || resource == RP_RESOURCE_PURGE) && r->method_number == M_POST)
            || (resource == RP_RESOURCE_MEMBER && (r->method_number == M_PATCH || r->method_number == M_DELETE));
 }
 
@@ -349,6 +377,9 @@ static int act(request_rec *r, const asked_t *asked)
     if (r->method_number == M_DELETE) {
         return take_away(r, asked);
     }
+    if (asked->path.resource == RP_RESOURCE_PURGE) {
+        return purge(r, content ? content : "", len);
+    }
     why = rp_wish_read(r->pool, content ? content : "", len, r->method_number == M_POST, &wish);
     if (why) {
         return refuse(r, HTTP_BAD_REQUEST, why);
@@ -371,10 +402,10 @@ int rp_manage_handler(request_rec *r)
     }
     resource = read_path(r, &asked);
     if (resource == RP_RESOURCE_NONE) {
-        return refuse(r, HTTP_NOT_FOUND, "there is no such resource: ask for /pools, /pools/NAME, /pools/NAME/members or "
-                      "/pools/NAME/members/ID below the place of this interface");
+        return refuse(r, HTTP_NOT_FOUND, "there is no such resource: ask for /pools, /pools/NAME, /pools/NAME/members, "
+                      "/pools/NAME/members/ID or /purge below the place of this interface");
     }
-    if (resource != RP_RESOURCE_ALL) {
+    if (resource > RP_RESOURCE_ALL) {
         asked.pool = rp_control_pool(r->pool, ap_server_conf, asked.path.pool);
         if (!asked.pool) {
             return refuse(r, HTTP_NOT_FOUND, apr_psprintf(r->pool, "there is no pool %s: look for its name in the list of "
@@ -384,5 +415,5 @@ int rp_manage_handler(request_rec *r)
     if (is_change(r, resource)) {
         return act(r, &asked);
     }
-    return r->method_number == M_GET ? show(r, &asked) : not_allowed(r, resource);
+    return r->method_number == M_GET && resource != RP_RESOURCE_PURGE ? show(r, &asked) : not_allowed(r, resource);
 }

@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "balance/control.h"
+#include "cache/purge_command.h"
 
 #define RP_MANAGE_HANDLER "rproxy-manage"
 /** Grows when something that was there becomes something else; what is added later makes no difference. */
@@ -21,7 +22,17 @@
 /** The handler; declines what is not RP_MANAGE_HANDLER. */
 int rp_manage_handler(request_rec *r);
 
-/** For the caller to json_decref(), as all below. */
+/**
+ * The place of the interface, as a path, when the server that r was sent to has it in a <Location> and r's client may use it
+ * there; else NULL.
+ */
+const char *rp_manage_place(request_rec *r);
+
+/** Text that may be no UTF-8, with '?' for what is not ASCII then. For the caller to json_decref(), as all below. */
+json_t *rp_json_text(const char *text);
+json_t *rp_json_number(apr_uint64_t n);
+/** Milliseconds with one decimal. */
+json_t *rp_json_msec(apr_interval_time_t time);
 json_t *rp_json_member(const rp_member_view_t *member);
 json_t *rp_json_pool(const rp_pool_view_t *pool);
 /** All pools. */
@@ -40,5 +51,8 @@ typedef struct rp_manage_wish_t {
  * @return NULL, or a sentence that says what to write instead; in p
  */
 const char *rp_wish_read(apr_pool_t *p, const char *content, apr_size_t len, int adding, rp_manage_wish_t *wish);
+
+/** The same of an order to purge. */
+const char *rp_purge_wish_read(apr_pool_t *p, const char *content, apr_size_t len, rp_purge_wish_t *wish);
 
 #endif

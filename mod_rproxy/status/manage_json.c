@@ -10,7 +10,7 @@
 #include "status/manage.h"
 
 /* A path of a socket need not be UTF-8. */
-static json_t *text(const char *s)
+json_t *rp_json_text(const char *s)
 {
     json_t *json = json_string(s);
     char *copy, *c;
@@ -29,12 +29,12 @@ static json_t *text(const char *s)
     return json;
 }
 
-static json_t *number(apr_uint64_t n)
+json_t *rp_json_number(apr_uint64_t n)
 {
     return json_integer((json_int_t)n);
 }
 
-static json_t *msec(apr_interval_time_t time)
+json_t *rp_json_msec(apr_interval_time_t time)
 {
     return json_real(round((double)time / 100) / 10);
 }
@@ -49,13 +49,24 @@ static json_t *health_of(const rp_member_view_t *member)
     json_t *health = json_object();
 
     set(health, "in", json_boolean(member->out == RP_OUT_NOT && member->check != RP_CHECK_DOWN));
-    set(health, "reason", member->out == RP_OUT_NOT ? json_null() : text(rp_out_name(member->out)));
-    set(health, "retry_in_ms", member->out == RP_OUT_NOT ? json_null() : msec(member->out_for));
-    set(health, "check", text(rp_check_name(member->check)));
-    set(health, "check_failed", *member->check_cause ? text(member->check_cause) : json_null());
-    set(health, "unchanged_ms", member->unchanged < 0 ? json_null() : msec(member->unchanged));
-    set(health, "ejected", number(member->ejected));
+    set(health, "usable", json_boolean(rp_view_usable(member)));
+    set(health, "reason", member->out == RP_OUT_NOT ? json_null() : rp_json_text(rp_out_name(member->out)));
+    set(health, "retry_in_ms", member->out == RP_OUT_NOT ? json_null() : rp_json_msec(member->out_for));
+    set(health, "check", rp_json_text(rp_check_name(member->check)));
+    set(health, "check_failed", *member->check_cause ? rp_json_text(member->check_cause) : json_null());
+    set(health, "unchanged_ms", member->unchanged < 0 ? json_null() : rp_json_msec(member->unchanged));
+    set(health, "ejected", rp_json_number(member->ejected));
     return health;
+}
+
+static json_t *recent_of(const rp_latencies_t *recent)
+{
+    json_t *json = json_object();
+
+    set(json, "p50", recent->p50 ? rp_json_msec(recent->p50) : json_null());
+    set(json, "p95", recent->p95 ? rp_json_msec(recent->p95) : json_null());
+    set(json, "p99", recent->p99 ? rp_json_msec(recent->p99) : json_null());
+    return json;
 }
 
 static json_t *requests_of(const rp_member_view_t *member)
@@ -63,14 +74,15 @@ static json_t *requests_of(const rp_member_view_t *member)
     json_t *requests = json_object();
     int i;
 
-    set(requests, "inflight", number(member->inflight));
-    set(requests, "picked", number(member->picked));
+    set(requests, "inflight", rp_json_number(member->inflight));
+    set(requests, "picked", rp_json_number(member->picked));
     for (i = 0; i < RP_OUTCOMES; i++) {
-        set(requests, rp_outcome_name((rp_outcome_e)i), number(member->outcomes[i]));
+        set(requests, rp_outcome_name((rp_outcome_e)i), rp_json_number(member->outcomes[i]));
     }
-    set(requests, "last_interval_ok", number(member->last_ok));
-    set(requests, "last_interval_failed", number(member->last_bad));
-    set(requests, "latency_ms", member->latency ? msec(member->latency) : json_null());
+    set(requests, "last_interval_ok", rp_json_number(member->last_ok));
+    set(requests, "last_interval_failed", rp_json_number(member->last_bad));
+    set(requests, "latency_ms", member->latency ? rp_json_msec(member->latency) : json_null());
+    set(requests, "last_minute_ms", recent_of(&member->recent));
     return requests;
 }
 
@@ -78,8 +90,8 @@ static json_t *tls_of(const rp_tls_tally_t *tally)
 {
     json_t *tls = json_object();
 
-    set(tls, "handshakes", number(tally->handshakes));
-    set(tls, "resumed", number(tally->resumed));
+    set(tls, "handshakes", rp_json_number(tally->handshakes));
+    set(tls, "resumed", rp_json_number(tally->resumed));
     set(tls, "certificate_ends", tally->not_after ? json_integer((json_int_t)tally->not_after) : json_null());
     return tls;
 }
@@ -88,15 +100,15 @@ json_t *rp_json_member(const rp_member_view_t *member)
 {
     json_t *json = json_object();
 
-    set(json, "id", text(member->id));
-    set(json, "url", text(member->url));
-    set(json, "origin", text(rp_origin_name(member->origin)));
-    set(json, "options", text(member->options));
-    set(json, "state", text(rp_admin_name(member->admin)));
-    set(json, "weight", number(member->weight));
-    set(json, "configured_weight", number(member->conf_weight));
-    set(json, "priority", number(member->level));
-    set(json, "max", member->max ? number(member->max) : json_null());
+    set(json, "id", rp_json_text(member->id));
+    set(json, "url", rp_json_text(member->url));
+    set(json, "origin", rp_json_text(rp_origin_name(member->origin)));
+    set(json, "options", rp_json_text(member->options));
+    set(json, "state", rp_json_text(rp_admin_name(member->admin)));
+    set(json, "weight", rp_json_number(member->weight));
+    set(json, "configured_weight", rp_json_number(member->conf_weight));
+    set(json, "priority", rp_json_number(member->level));
+    set(json, "max", member->max ? rp_json_number(member->max) : json_null());
     set(json, "health", health_of(member));
     set(json, "requests", requests_of(member));
     set(json, "tls", strncmp(member->url, "https:", 6) ? json_null() : tls_of(&member->tls));
@@ -112,9 +124,9 @@ static json_t *priorities_of(const rp_pool_view_t *pool)
         if (pool->levels[i].members) {
             json_t *level = json_object();
 
-            set(level, "priority", number(i));
-            set(level, "members", number(pool->levels[i].members));
-            set(level, "in", number(pool->levels[i].in));
+            set(level, "priority", rp_json_number(i));
+            set(level, "members", rp_json_number(pool->levels[i].members));
+            set(level, "in", rp_json_number(pool->levels[i].in));
             set(level, "panic", json_boolean(pool->levels[i].panic));
             json_array_append_new(levels, level);
         }
@@ -127,13 +139,13 @@ static json_t *queue_of(const rp_pool_view_t *pool)
     const rp_queue_counts_t *counts = &pool->queue;
     json_t *queue = json_object();
 
-    set(queue, "waiting", number(pool->waiting));
-    set(queue, "length", number(pool->queue_length));
-    set(queue, "waited", number(counts->waited));
-    set(queue, "timed_out", number(counts->timed_out));
-    set(queue, "refused", number(counts->refused));
-    set(queue, "clients_gone", number(counts->gone));
-    set(queue, "longest_ms", msec(counts->longest));
+    set(queue, "waiting", rp_json_number(pool->waiting));
+    set(queue, "length", rp_json_number(pool->queue_length));
+    set(queue, "waited", rp_json_number(counts->waited));
+    set(queue, "timed_out", rp_json_number(counts->timed_out));
+    set(queue, "refused", rp_json_number(counts->refused));
+    set(queue, "clients_gone", rp_json_number(counts->gone));
+    set(queue, "longest_ms", rp_json_msec(counts->longest));
     return queue;
 }
 
@@ -142,15 +154,16 @@ json_t *rp_json_pool(const rp_pool_view_t *pool)
     json_t *json = json_object(), *members = json_array(), *retries = json_object();
     int i;
 
-    set(retries, "granted", number(pool->retries));
-    set(retries, "denied", number(pool->refused));
+    set(retries, "granted", rp_json_number(pool->retries));
+    set(retries, "denied", rp_json_number(pool->refused));
     for (i = 0; i < pool->members->nelts; i++) {
         json_array_append_new(members, rp_json_member(&APR_ARRAY_IDX(pool->members, i, rp_member_view_t)));
     }
-    set(json, "name", text(pool->name));
-    set(json, "revision", number(pool->version));
-    set(json, "room", number(pool->room));
+    set(json, "name", rp_json_text(pool->name));
+    set(json, "revision", rp_json_number(pool->version));
+    set(json, "room", rp_json_number(pool->room));
     set(json, "priorities", priorities_of(pool));
+    set(json, "last_minute_ms", recent_of(&pool->recent));
     set(json, "retries", retries);
     set(json, "queue", queue_of(pool));
     set(json, "members", members);

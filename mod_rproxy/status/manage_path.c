@@ -6,6 +6,7 @@
 
 #define POOLS "/pools"
 #define MEMBERS "members"
+#define PURGE "/purge"
 /* pools, name, members, id */
 #define MAX_SEGMENTS 4
 
@@ -54,6 +55,9 @@ static rp_resource_e read_segments(const segment_t *segments, int n, rp_manage_p
     if (n == 0) {
         return RP_RESOURCE_ALL;
     }
+    if (n == 1 && is(&segments[0], PURGE + 1)) {
+        return RP_RESOURCE_PURGE;
+    }
     if (n < 0 || n > MAX_SEGMENTS || !is(&segments[0], POOLS + 1)) {
         return RP_RESOURCE_NONE;
     }
@@ -91,6 +95,10 @@ rp_resource_e rp_manage_path_tail(const char *whole, rp_manage_path_t *path, siz
         at++;
     }
     *base = strlen(whole);
+    if (*base >= sizeof(PURGE) - 1 && !strcmp(whole + *base - (sizeof(PURGE) - 1), PURGE)) {
+        *base -= sizeof(PURGE) - 1;
+        return rp_manage_path(PURGE, path);
+    }
     *base -= *base > 0 && whole[*base - 1] == '/';
     return rp_manage_path("", path);
 }

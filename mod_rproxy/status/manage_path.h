@@ -10,6 +10,7 @@
 #define RP_MANAGE_NAME_MAX 256
 typedef enum rp_resource_e {
     RP_RESOURCE_NONE,
+    RP_RESOURCE_PURGE,   /* "/purge" */
     RP_RESOURCE_ALL,     /* "", "/pools" */
     RP_RESOURCE_POOL,    /* "/pools/NAME" */
     RP_RESOURCE_MEMBERS, /* "/pools/NAME/members" */

@@ -2,13 +2,17 @@
 
 /** What went wrong, for the log, for CustomLog and for the client. */
 
+#include <string.h>
+
 #include <httpd.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 
+#include "lane/lane.h"
 #include "log.h"
+#include "status/counters.h"
 #include "upstream/upstream.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -47,6 +51,7 @@ void rp_failure_tell(rp_request_t *rq)
     request_rec *r = rq->r;
     const rp_failure_t *f = &rq->failure;
 
+    rp_count(rp_counter_of(RP_COUNT_ERRORS_DNS, f->type, strlen(f->type)), 1);
     apr_table_setn(r->notes, "rproxy-error", f->type);
     apr_table_setn(r->subprocess_env, "RPROXY_ERROR", f->type);
     /* After the head went out this reaches nobody, and does no harm. */
@@ -58,6 +63,7 @@ void rp_drop_conn(rp_request_t *rq)
     if (rq->conn) {
         rp_conn_close(rq->conn);
         rq->conn = NULL;
+        rq->account.ended = rp_now();
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "lane/lane.h"
 #include "log.h"
+#include "status/counters.h"
 #include "upstream/upstream.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -95,6 +96,7 @@ apr_status_t rp_fill(rp_request_t *rq, apr_time_t deadline)
         rv = rp_transport_read(&conn->t, conn->buf + conn->end, &len);
         if (rv == APR_SUCCESS) {
             conn->end += len;
+            rp_count(RP_COUNT_BACKEND_RECEIVED, len);
         }
         if (!APR_STATUS_IS_EAGAIN(rv)) {
             return rv;
@@ -272,6 +274,7 @@ static rp_exchange_e accept_final(rp_request_t *rq, const rp_head_t *head)
     }
     fold_length(rq);
     rq->response.time = apr_time_now();
+    rq->account.head = rp_now() - rq->sent;
     if (!rq->sent_whole) {
         /* The backend still waits for the rest of the request, the client may still send it. */
         rq->response.framing.reusable = 0;
@@ -321,6 +324,7 @@ rp_early_e rp_receive_early(rp_request_t *rq)
         return APR_STATUS_IS_EAGAIN(rv) ? RP_EARLY_NOTHING : RP_EARLY_STOP;
     }
     conn->end += len;
+    rp_count(RP_COUNT_BACKEND_RECEIVED, len);
     switch (pass_interims(rq, &head)) {
     case RP_PARSE_MORE:
         return RP_EARLY_NOTHING;

@@ -420,6 +420,7 @@ void rp_finish_exchange(rp_request_t *rq)
     if (rq->response.framing.reusable && rq->response.framing.body != RP_BODY_UNTIL_CLOSE) {
         rp_conn_park(rq->conn);
         rq->conn = NULL;
+        rq->account.ended = rp_now();
     }
     rp_drop_conn(rq);
 }

@@ -13,6 +13,7 @@
 
 #include "lane/lane.h"
 #include "log.h"
+#include "status/counters.h"
 #include "upstream/upstream.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -71,6 +72,7 @@ static step_e write_all(rp_request_t *rq, const char *data, apr_size_t len, apr_
         if (*status != APR_SUCCESS) {
             return STEP_LOST;
         }
+        rp_count(RP_COUNT_BACKEND_SENT, n);
         data += n;
         len -= n;
     }

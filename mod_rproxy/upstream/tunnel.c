@@ -14,6 +14,7 @@
 
 #include "lane/lane.h"
 #include "log.h"
+#include "status/counters.h"
 #include "upstream/upstream.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -83,6 +84,7 @@ static apr_status_t write_backend(tunnel_t *t)
                 return APR_STATUS_IS_EAGAIN(rv) ? moved : rv;
             }
             t->received += (apr_off_t)n;
+            rp_count(RP_COUNT_BACKEND_SENT, n);
             moved = APR_SUCCESS;
         }
         if (n < len) {
@@ -122,6 +124,7 @@ static apr_status_t read_backend(tunnel_t *t)
             return rv;
         }
         conn->end = len;
+        rp_count(RP_COUNT_BACKEND_RECEIVED, len);
     }
     t->sent += (apr_off_t)(conn->end - conn->start);
     APR_BRIGADE_INSERT_TAIL(t->out, apr_bucket_transient_create(conn->buf + conn->start, conn->end - conn->start,

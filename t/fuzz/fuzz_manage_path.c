@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const rp_manage_path_t *path)
 {
-    static const char *const formats[] = { "", "", "/pools/%s", "/pools/%s/members", "/pools/%s/members/%s" };
+    static const char *const formats[] = { "", "/purge", "", "/pools/%s", "/pools/%s/members", "/pools/%s/members/%s" };
     char text[RP_MANAGE_NAME_MAX + RP_MEMBER_ID_LEN + 64];
     rp_manage_path_t again;
 

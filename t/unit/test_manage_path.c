@@ -28,6 +28,9 @@ static void test_resources(void **state)
     reads("/", RP_RESOURCE_ALL, "", "");
     reads("/pools", RP_RESOURCE_ALL, "", "");
     reads("/pools/", RP_RESOURCE_ALL, "", "");
+    reads("/purge", RP_RESOURCE_PURGE, "", "");
+    reads("/purge/", RP_RESOURCE_PURGE, "", "");
+    reads("/pools/purge", RP_RESOURCE_POOL, "purge", "");
     reads("/pools/app", RP_RESOURCE_POOL, "app", "");
     reads("/pools/app/", RP_RESOURCE_POOL, "app", "");
     reads("/pools/pools", RP_RESOURCE_POOL, "pools", "");
@@ -42,6 +45,8 @@ static void test_no_resources(void **state)
 
     (void)state;
     reads("/pool", RP_RESOURCE_NONE, "", "");
+    reads("/purge/all", RP_RESOURCE_NONE, "", "");
+    reads("/purged", RP_RESOURCE_NONE, "", "");
     reads("/poolsx", RP_RESOURCE_NONE, "", "");
     reads("pools", RP_RESOURCE_NONE, "", "");
     reads("//", RP_RESOURCE_NONE, "", "");
@@ -75,6 +80,7 @@ static void test_tails(void **state)
     tail("/admin/lb/pools/pools", RP_RESOURCE_POOL, 9, "pools");
     tail("/pools/app/members", RP_RESOURCE_MEMBERS, 0, "app");
     tail("/poolside/pools/app/members/0123", RP_RESOURCE_MEMBER, 9, "app");
+    tail("/admin/lb/purge", RP_RESOURCE_PURGE, 9, "");
     tail("/", RP_RESOURCE_ALL, 0, "");
 }
 
