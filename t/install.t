@@ -12,7 +12,8 @@ sub install
 {
     my ($root, @more) = @_;
     my ($status, $output, $errors) = command(['make', '-s', '-C', RP::Build::builddir(), 'install',
-        "moduledir=$root/modules", "confdir=$root/etc", "headerdir=$root/include", @more]);
+        "moduledir=$root/modules", "confdir=$root/etc", "headerdir=$root/include",
+            "prefix=$root/usr", @more]);
     is($status, 0, 'make install succeeds') or diag($output, $errors);
     return $output;
 }
@@ -31,6 +32,10 @@ part 'on Debian\'s layout' => sub {
         "LoadModule rproxy_module $root/modules/mod_rproxy.so\n", 'the module can be loaded by a2enmod\'s file');
     ok(-e "$root/modules/mod_rproxy.so", 'the module is there');
     is(join(' ', map { s{.*/}{}r } glob "$root/modules/*"), 'mod_rproxy.so', 'and nothing else with it');
+
+    my ($status, $version) = command(["$root/usr/bin/rproxyctl", '--version']);
+    like("$status $version", qr/\A0 rproxyctl \d+\.\d+\.\d+\n\z/, 'rproxyctl runs');
+    ok(-e "$root/usr/share/$_", $_) for 'man/man1/rproxyctl.1', 'bash-completion/completions/rproxyctl';
 
     my ($a2enmod) = grep { -x } '/usr/sbin/a2enmod';
     if ($a2enmod) {
