@@ -22,11 +22,12 @@ sub body
     return substr join('', map { sprintf "%s %010d\n", $of, $_ } 1 .. $size / (length($of) + 12) + 1), 0, $size;
 }
 
-# /SIZE/OF/...: a body of that size; its ETag is of both.
+# /SIZE/OF/AGE: a body of that size; its ETag is of both.  OF being "new", each body is another one.
 sub respond
 {
     my ($c, $request) = @_;
     my ($size, $of, $age) = $request->target =~ m{\A/(\d+)/(\w+)/(\d+)};
+    $of = 'number' . $request->number if $of eq 'new';
     my $etag = "\"$size-$of\"";
     my @fields = ('Cache-Control' => "max-age=$age", ETag => $etag);
     return $c->respond($request, 304, \@fields) if ($request->field('If-None-Match') || '') eq $etag;
@@ -83,6 +84,18 @@ one_mpm {
         is(md5_hex(get($there, $target)->body), md5_hex(body(300_000, 'off')), 'for others');
     };
 
+    part 'a small one is validated by one whose local store is off' => sub {
+        $fresh_start->();
+        my $target = '/200/tiny/1';
+        get($here, $target);
+        ok(wait_entry($redis), 'in Redis');
+        my ($entry) = entries($redis);
+        my $was = $redis->command('GET', $entry);
+        ok(eventually { says(get($bare, $target)) =~ /fwd=stale; ?fwd-status=304/ }, 'with a 304');
+        ok(eventually { $redis->command('GET', $entry) ne $was }, 'Redis has it so');
+        is(get($there, $target)->body, body(200, 'tiny'), 'for others');
+    };
+
     part 'ranges, HEAD and conditions' => sub {
         $fresh_start->();
         my ($target, $body) = ('/400000/range/600', body(400_000, 'range'));
@@ -111,6 +124,28 @@ one_mpm {
         ok(eventually { says(get($here, $target)) =~ /fwd=stale/ }, 'validated by one that has it here');
         ok(eventually { $redis->command('GET', $entry) ne $was }, 'Redis has another entry');
         is_deeply({ map { $_ => $redis->command('GET', $_) } pieces($redis) }, \%pieces, 'and the same pieces');
+    };
+
+    part 'a body that is replaced is never mixed with the one before' => sub {
+        $fresh_start->();
+        my ($target, %seen) = '/700000/new/1';
+        my $wrong = 0;
+        get($here, $target);
+        ok(wait_entry($redis), 'in Redis');
+        eventually {
+            get($here, $target);
+            for my $proxy ($bare, $there, $bare) {
+                my $body = get($proxy, $target)->body;
+                my ($of) = $body =~ /\A(number\d+) /;
+                $seen{$of}++;
+                $wrong++ if $body ne body(700_000, $of);
+            }
+            keys %seen >= 3;
+        };
+        cmp_ok(scalar(keys %seen), '>=', 3, 'three bodies came one after the other');
+        is($wrong, 0, 'each of them whole');
+        ok(eventually { grep { my $left = $redis->command('PTTL', $_); $left > 0 && $left <= 60_000 } pieces($redis) },
+            'what was replaced is kept a minute for those who read it');
     };
 
     part 'what is larger than largest= stays here' => sub {
