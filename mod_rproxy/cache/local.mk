@@ -69,3 +69,7 @@ check_PROGRAMS += t/unit/test_farm_value
 t_unit_test_farm_value_SOURCES = t/unit/test_farm_value.c
 t_unit_test_farm_value_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_farm_value
+
+check_PROGRAMS += t/unit/test_store_local_judge
+t_unit_test_store_local_judge_SOURCES = t/unit/test_store_local_judge.c t/unit/store_local_util.h
+t_unit_test_store_local_judge_LDADD = $(UNIT_LDADD)
