@@ -12,7 +12,8 @@ static rp_put_t put_of(uint64_t since)
     rp_str_t record = RP_STR("what is known of https://example.org/a/b");
 
     return (rp_put_t){
-        .record = record, .name = { record.ptr + 17, record.len - 17 }, .expires = FAR, .tags = tags, .ntags = 2, .since = since,
+        .record = record, .name = { record.ptr + 17, record.len - 17 }, .expires = FAR, .tags = tags, .ntags = 2,
+        .since = since,
     };
 }
 
