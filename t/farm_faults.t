@@ -106,7 +106,11 @@ one_mpm {
     };
 
     part 'it answers nonsense' => sub {
-        my $nonsense = backend(sub { }, on_connection => sub { my ($c) = @_; $c->send("HTTP/1.1 400 what?\r\n\r\n"); $c->close });
+        my $nonsense = backend(sub { }, on_connection => sub {
+            my ($c) = @_;
+            $c->send("HTTP/1.1 400 what?\r\n\r\n");
+            $c->close;
+        });
         my $proxy = RP::Farm->proxy('redis://' . $nonsense->authority, $backend, @of);
         goes_on($proxy, 'another server');
     };

@@ -36,31 +36,54 @@ sub respond
 
 sub says { $_[0]->field('Cache-Status') }
 
+# What is put into Redis for a test before this one may come late: only the keys of the URL that wait_body() has seen
+# last count.
+my ($url, %known) = ('');
+
+sub keys_of { my ($redis, $kind) = @_; return grep { /\A\Q$url\E:$kind/ } @{ $redis->command('KEYS', '*') } }
+sub entries { my @names = keys_of($_[0], 'e'); return @names }
+
 # In their order; in scalar context how many.
 sub pieces
 {
-    my ($redis) = @_;
-    my %n = map { /\}:c:.*:(\d+)\z/ ? ($_ => $1) : () } @{ $redis->command('KEYS', '*') };
+    my %n = map { $_ => (/:(\d+)\z/)[0] } keys_of($_[0], 'c:');
     my @names = sort { $n{$a} <=> $n{$b} } keys %n;
     return @names;
 }
 
-sub entries { my ($redis) = @_; return grep { /\}:e/ } @{ $redis->command('KEYS', '*') } }
-sub wait_entry { my ($redis) = @_; return eventually { entries($redis) > 0 } }
+sub new_urls
+{
+    my ($redis) = @_;
+    my %new = map { /(.*\}):e/ && !$known{$1} ? ($1 => 1) : () } @{ $redis->command('KEYS', '*') };
+    return keys %new;
+}
+
+# Until a body of that size is there, of a URL that was not before.
+sub wait_body
+{
+    my ($redis, $size) = @_;
+    return eventually {
+        for (new_urls($redis)) {
+            $url = $_;
+            next if pieces($redis) != ($size > 8192 ? int(($size + $piece - 1) / $piece) : 0);
+            return $known{$url} = 1;
+        }
+        0;
+    };
+}
 
 one_mpm {
     my $redis = RP::Redis->start;
     my $backend = backend(\&respond);
     my @of = (farm => "secret=$secret largest=6M", local => '@ROOT@/cache size=64M largest=16M');
-    my ($here, $there, $bare) = (RP::Farm->proxy($redis->url, $backend, @of), RP::Farm->proxy($redis->url, $backend, @of),
-        RP::Farm->proxy($redis->url, $backend, @of, local => 'off'));
+    my ($here, $there, $bare) = map { RP::Farm->proxy($redis->url, $backend, @of, @$_) } [], [], [local => 'off'];
     my $fresh_start = sub { $redis->command('FLUSHALL'); $backend->forget };
 
     part 'a large body is put into Redis in pieces, and read from there' => sub {
         my $target = '/5000000/one/600';
         my $md5 = md5_hex(body(5_000_000, 'one'));
         get($here, $target);
-        ok(wait_entry($redis), 'the entry is there');
+        ok(wait_body($redis, 5_000_000), 'the entry is there');
         is(scalar(pieces($redis)), 77, 'and all pieces are');
         my $response = get($there, $target);
         like(says($response), qr/\Arproxy; ?hit/, 'a hit at the other proxy');
@@ -74,7 +97,7 @@ one_mpm {
         $fresh_start->();
         my $target = '/300000/off/600';
         get($here, $target);
-        ok(wait_entry($redis), 'one proxy has put it into Redis');
+        ok(wait_body($redis, 300_000), 'one proxy has put it into Redis');
         is(md5_hex(get($bare, $target)->body), md5_hex(body(300_000, 'off')), 'the other has it from there') for 1 .. 2;
         is($backend->count, 1, 'and not from the backend');
         my $before = () = pieces($redis);
@@ -88,7 +111,7 @@ one_mpm {
         $fresh_start->();
         my $target = '/200/tiny/1';
         get($here, $target);
-        ok(wait_entry($redis), 'in Redis');
+        ok(wait_body($redis, 200), 'in Redis');
         my ($entry) = entries($redis);
         my $was = $redis->command('GET', $entry);
         ok(eventually { says(get($bare, $target)) =~ /fwd=stale; ?fwd-status=304/ }, 'with a 304');
@@ -100,7 +123,7 @@ one_mpm {
         $fresh_start->();
         my ($target, $body) = ('/400000/range/600', body(400_000, 'range'));
         get($here, $target);
-        ok(wait_entry($redis), 'in Redis');
+        ok(wait_body($redis, 400_000), 'in Redis');
         is(get($there, $target, Range => 'bytes=130000-199999')->body, substr($body, 130_000, 70_000), 'a range');
         is(get($there, $target, Range => 'bytes=-5')->body, substr($body, -5), 'the end');
         is(head($there, $target)->field('Content-Length'), 400_000, 'HEAD');
@@ -113,7 +136,7 @@ one_mpm {
         $fresh_start->();
         my $target = '/1000000/valid/1';
         get($here, $target);
-        ok(wait_entry($redis), 'in Redis');
+        ok(wait_body($redis, 1_000_000), 'in Redis');
         my ($entry) = entries($redis);
         my $was = $redis->command('GET', $entry);
         my %pieces = map { $_ => $redis->command('GET', $_) } pieces($redis);
@@ -131,7 +154,7 @@ one_mpm {
         my ($target, %seen) = '/700000/new/1';
         my $wrong = 0;
         get($here, $target);
-        ok(wait_entry($redis), 'in Redis');
+        ok(wait_body($redis, 700_000), 'in Redis');
         eventually {
             get($here, $target);
             for my $proxy ($bare, $there, $bare) {
@@ -153,8 +176,8 @@ one_mpm {
         my $target = '/6400000/large/600';
         get($here, $target);
         get($here, '/10/small/600');
-        ok(wait_entry($redis), 'what came later is in Redis');
-        is(scalar(entries($redis)), 1, 'alone');
+        ok(wait_body($redis, 10), 'what came later is in Redis');
+        is(join(' ', new_urls($redis)), '', 'alone');
         like(says(get($here, $target)), qr/\Arproxy; ?hit/, 'it is in the local store');
     };
 
@@ -162,7 +185,7 @@ one_mpm {
         $fresh_start->();
         my $target = '/300000/miss/600';
         get($here, $target);
-        ok(wait_entry($redis), 'in Redis');
+        ok(wait_body($redis, 300_000), 'in Redis');
         $redis->command('DEL', (pieces($redis))[3]);
         my $response = get($there, $target);
         like(says($response), qr/fwd=uri-miss/, 'the backend is asked');
@@ -174,7 +197,7 @@ one_mpm {
         $fresh_start->();
         my $target = '/6000000/gone/600';
         get($here, $target);
-        ok(wait_entry($redis), 'in Redis');
+        ok(wait_body($redis, 6_000_000), 'in Redis');
         my $client = client($there);
         $client->send_request('GET', $target);
         my $head = $client->read_response_head;
@@ -192,7 +215,7 @@ one_mpm {
         $fresh_start->();
         my $target = '/200000/forged/600';
         get($here, $target);
-        ok(wait_entry($redis), 'in Redis');
+        ok(wait_body($redis, 200_000), 'in Redis');
         my @pieces = pieces($redis);
         $redis->command('SET', $pieces[0], $redis->command('GET', $pieces[1]));
         my $response = get($there, $target);

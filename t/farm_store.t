@@ -19,7 +19,20 @@ sub says { my ($response) = @_; return $response->field('Cache-Status') }
 one_mpm {
     my $redis = RP::Redis->start;
     my $backend = backend(as_asked());
-    my ($here, $there) = map { RP::Farm->proxy($redis->url, $backend) } 1 .. 2;
+    my ($here, $there) = map { RP::Farm->proxy($redis->url, $backend, children => 1) } 1 .. 2;
+
+    # Nothing is there, and nothing is still to come.
+    my $n = 0;
+    my $empty = sub {
+        for my $proxy ($here, $there) {
+            my $mark = 'mark-' . ++$n . '-';
+            get($proxy, asking("/$mark", @fresh));
+            ok(eventually { grep { $redis->command('GET', $_) =~ /$mark/ } @{ $redis->command('KEYS', '*:e') } },
+                'all is put');
+        }
+        $redis->command('FLUSHALL');
+        $backend->forget;
+    };
 
     part 'a farm without a secret says once what that means' => sub {
         my @lines = grep { /RP0715/ } split /\n/, $here->error_log;
@@ -40,14 +53,14 @@ one_mpm {
     };
 
     part 'and lies in the local store then' => sub {
-        $redis->command('FLUSHALL');
+        $empty->();
         like(says(get($there, asking('/small', @fresh, 'X-Of' => 'one'))), qr/hit/, 'also when Redis has lost it');
-        is($backend->count, 1, 'without the backend');
+        is($backend->count, 0, 'without the backend');
     };
 
     part 'variants' => sub {
         my $target = asking('/vary', @fresh, Vary => 'X-Who', 'X-Of' => 'two');
-        $backend->forget;
+        $empty->();
         my %first = map { $_ => get($here, $target, 'X-Who' => $_)->body } qw(a b);
         isnt($first{a}, $first{b}, 'there are two');
         ok(RP::Farm->wait_keys($redis, 4), 'they, what leads to them and the list of them are put into Redis');
@@ -59,7 +72,7 @@ one_mpm {
 
     part 'variants that have expired are forgotten, and there is a bound' => sub {
         my $long = asking('/many', @fresh, Vary => 'X-Who');
-        $redis->command('FLUSHALL');
+        $empty->();
         get($here, $long, 'X-Who' => 'a');
         ok(RP::Farm->wait_keys($redis, 3), 'a variant, what leads to it, and the list');
         my ($index) = grep { /\}:i/ } @{ $redis->command('KEYS', '*') };
@@ -79,8 +92,7 @@ one_mpm {
 
     part 'a response that one has stored is validated by the other' => sub {
         my $target = asking('/validated', 'Cache-Control' => 'max-age=1', ETag => '"v"', revalidates => 1);
-        $redis->command('FLUSHALL');
-        $backend->forget;
+        $empty->();
         my $first = get($here, $target);
         ok(RP::Farm->wait_keys($redis, 1), 'it is in Redis');
         ok(eventually { says(get($there, $target)) =~ /fwd=stale/ }, 'it becomes stale');
@@ -91,8 +103,7 @@ one_mpm {
 
     part 'one that another has validated is not validated again' => sub {
         my $target = asking('/fresher', 'Cache-Control' => 'max-age=3', ETag => '"v"', revalidates => 1);
-        $redis->command('FLUSHALL');
-        $backend->forget;
+        $empty->();
         get($here, $target);
         ok(RP::Farm->wait_keys($redis, 1), 'it is put into Redis');
         like(says(get($there, $target)), qr/\Arproxy; ?hit/, 'and into both local stores');
@@ -105,7 +116,7 @@ one_mpm {
     };
 
     part 'ranges and HEAD' => sub {
-        $backend->forget;
+        $empty->();
         my $target = asking('/head', @fresh, size => 100);
         get($here, $target);
         ok(eventually { says(head($there, $target)) =~ /hit/ }, 'a HEAD is answered');
@@ -114,7 +125,7 @@ one_mpm {
 
     part 'what is purged by one has gone from Redis' => sub {
         my $target = asking('/purged', @fresh, Vary => 'X-Who');
-        $redis->command('FLUSHALL');
+        $empty->();
         get($here, $target, 'X-Who' => $_) for qw(a b);
         ok(RP::Farm->wait_keys($redis, 4), 'two variants are there');
         post($there, $target, 'x');

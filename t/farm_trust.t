@@ -15,7 +15,13 @@ my ($secret, $newer, $strange) = map { RP::Farm->secret($_) } qw(farm newer stra
 my @fresh = ('Cache-Control' => 'max-age=600');
 
 sub says { $_[0]->field('Cache-Status') }
-sub entries { my ($redis) = @_; my @names = grep { /\Arproxy:.*\}:e/ } @{ $redis->command('KEYS', '*') }; return @names }
+
+sub entries
+{
+    my ($redis) = @_;
+    my @names = grep { /\Arproxy:.*\}:e/ } @{ $redis->command('KEYS', '*') };
+    return @names;
+}
 
 one_mpm {
     my $backend = backend(as_asked());
@@ -44,7 +50,8 @@ one_mpm {
         my $one = $put->('/one');
         my $sealed = $redis->command('GET', $one);
         unlike($sealed, qr{of /one}, 'what lies in Redis tells nothing');
-        like(says(get($there, asking('/one', @fresh, body => 'of /one'))), qr/\Arproxy; ?hit/, 'who has the secret reads it');
+        like(says(get($there, asking('/one', @fresh, body => 'of /one'))), qr/\Arproxy; ?hit/,
+            'who has the secret reads it');
         like(says(get($turned, asking('/one', @fresh, body => 'of /one'))), qr/\Arproxy; ?hit/,
             'who has it as the one before as well');
         $is_miss->($other, '/one', 'RP0232', 'what another secret has sealed');
@@ -89,8 +96,8 @@ one_mpm {
 
     part 'a cluster' => sub {
         my @nodes = RP::Redis->cluster(3);
-        my ($here, $there) = map { RP::Farm->proxy('cluster://' . $nodes[$_]->address, $backend, farm => "secret=$secret",
-            children => 1) } 0 .. 1;
+        my ($here, $there) = map { RP::Farm->proxy('cluster://' . $_->address, $backend, farm => "secret=$secret",
+            children => 1) } @nodes[0, 1];
         $backend->forget;
         my @targets = map { asking("/cluster/$_", @fresh, Vary => 'X-Who', size => 200_000) } 1 .. 3;
         for my $target (@targets) {

@@ -20,8 +20,8 @@ sub secret
     return RP::Place->write_file(RP::Place->folder . '/farm.secret', $bytes x 16);
 }
 
-# A proxy with a store of its own.  farm => options behind RProxyFarm's URL; local => what RProxyCacheLocal has; config =>
-# more lines; what else is for RP::Test's httpd.
+# A proxy with a store of its own.  farm => options behind RProxyFarm's URL; local => what RProxyCacheLocal has;
+# config => more lines; what else is for RP::Test's httpd.
 sub proxy
 {
     my ($class, $url, $backend, %how) = @_;
