@@ -99,6 +99,7 @@ static void register_hooks(apr_pool_t *p)
     static const char *const before[] = { "mod_watchdog.c", NULL };
 
     (void)p;
+    ap_hook_pre_config(rp_log_json_register, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(rp_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, before, APR_HOOK_MIDDLE);

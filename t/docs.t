@@ -37,6 +37,20 @@ part 'docs/metrics.md is what build/reference prints, and names every metric' =>
     like($printed, qr/^## rproxy_$_\n\n- Type: \w+\n(?:- .*(?:\n  .*)*\n)*\n\S/m, "$_ is explained") for @metrics;
 };
 
+part 'the dashboard asks for metrics that there are' => sub {
+    my $dashboard = text('conf.d/grafana.json');
+    ok(eval { JSON::PP->new->decode($dashboard) }, 'it is JSON');
+    my (%known, %ends);
+    %ends = (COUNTER => ['_total'], INFO => ['_info'], HISTOGRAM => ['_bucket', '_count', '_sum']);
+    my $table = text('mod_rproxy/status/metrics.def');
+    while ($table =~ /^RP_METRIC\(\w+, "(\w+)", (\w+)/mg) {
+        $known{"$1$_"} = 1 for @{ $ends{$2} || [''] };
+    }
+    my @asked = $dashboard =~ /\brproxy_(\w+)(?=[\\{,)])/g;
+    cmp_ok(scalar @asked, '>', 15, 'it asks');
+    is(join(' ', grep { !$known{$_} } @asked), '', 'for none but these');
+};
+
 part 'every note is explained, and every kind of problem' => sub {
     my (%notes, %kinds);
     for my $file (@code) {

@@ -12,4 +12,7 @@ void rp_account_init(apr_pool_t *pconf, server_rec *main_server);
 /** httpd's log_transaction hook, before those that write logs. @return DECLINED */
 int rp_account_request(request_rec *r);
 
+/** httpd's pre_config hook: %^RP for LogFormat, when mod_log_config is loaded. @return OK */
+int rp_log_json_register(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+
 #endif

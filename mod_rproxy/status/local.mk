@@ -1,7 +1,7 @@
 mod_rproxy_la_SOURCES += %D%/manage.h %D%/manage.c %D%/manage_json.c %D%/manage_purge.c
 mod_rproxy_la_SOURCES += %D%/account.h %D%/account.c %D%/metrics.def %D%/counters.def
 mod_rproxy_la_SOURCES += %D%/figures.h %D%/figures.c %D%/problems.h %D%/problems.c
-mod_rproxy_la_SOURCES += %D%/status.h %D%/status.c %D%/status_json.c %D%/openmetrics.c %D%/page.c %D%/mod_status.c
+mod_rproxy_la_SOURCES += %D%/status.h %D%/status.c %D%/status_json.c %D%/openmetrics.c %D%/page.c %D%/mod_status.c %D%/log_json.c
 
 # The page's parts lie in files of their own kinds, and become C.
 PAGE = %D%/page/status.html %D%/page/status.css %D%/page/status.js

@@ -87,6 +87,18 @@ static void single(const writer_t *w, rp_metric_e metric, apr_uint64_t value)
     number(w, metric, "", value);
 }
 
+/* A number with a decimal point, as OpenMetrics has them. */
+static const char *bound(const writer_t *w, unsigned bucket)
+{
+    const char *text;
+
+    if (bucket == RP_HISTOGRAM_BUCKETS - 1) {
+        return "+Inf";
+    }
+    text = apr_psprintf(w->r->pool, "%g", (double)rp_histogram_bound(bucket) / APR_USEC_PER_SEC);
+    return strchr(text, '.') ? text : apr_pstrcat(w->r->pool, text, ".0", NULL);
+}
+
 static void histogram(const writer_t *w, rp_metric_e metric, const char *labels, const rp_histogram_t *h)
 {
     const char *name = rp_metrics[metric].name, *comma = *labels ? "," : "";
@@ -95,13 +107,7 @@ static void histogram(const writer_t *w, rp_metric_e metric, const char *labels,
 
     for (i = 0; i < RP_HISTOGRAM_BUCKETS; i++) {
         below += h->counts[i];
-        if (i < RP_HISTOGRAM_BUCKETS - 1) {
-            ap_rprintf(w->r, PREFIX "%s_bucket{%s%sle=\"%.4f\"} %" APR_UINT64_T_FMT "\n", name, labels, comma,
-                       (double)rp_histogram_bound(i) / APR_USEC_PER_SEC, below);
-        }
-        else {
-            ap_rprintf(w->r, PREFIX "%s_bucket{%s%sle=\"+Inf\"} %" APR_UINT64_T_FMT "\n", name, labels, comma, below);
-        }
+        ap_rprintf(w->r, PREFIX "%s_bucket{%s%sle=\"%s\"} %" APR_UINT64_T_FMT "\n", name, labels, comma, bound(w, i), below);
     }
     ap_rprintf(w->r, PREFIX "%s_count%s%s%s %" APR_UINT64_T_FMT "\n", name, *labels ? "{" : "", labels, *labels ? "}" : "",
                below);
