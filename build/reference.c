@@ -101,6 +101,11 @@ static const rp_option_t key_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t tickets_options[] = {
+#include "config/tickets_options.def"
+    RP_OPTIONS_END
+};
+
 static const rp_option_t limit_options[] = {
 #include "config/limit_options.def"
     RP_OPTIONS_END
@@ -125,6 +130,7 @@ static const struct {
     { "RProxyCacheRule", rule_options },
     { "RProxyCacheKey", key_options },
     { "RProxyLimit", limit_options },
+    { "RProxyFarmTickets", tickets_options },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

@@ -17,6 +17,8 @@
 #include "config/config.h"
 #include "encode/encode.h"
 #include "farm/host.h"
+#include "farm/presence.h"
+#include "farm/tickets.h"
 #include "http/digest.h"
 #include "lane/hold.h"
 #include "limit/limit.h"
@@ -38,9 +40,11 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     }
     result = rp_farm_host_init(pconf, s);
+    result = result == OK ? rp_tickets_init(pconf, s) : result;
     if (result != OK) {
         return result;
     }
+    rp_presence_init(pconf, s);
     rp_cache_prepare(pconf, s);
     rp_account_init(pconf, s);
     return rp_limit_init(pconf, s) == OK ? rp_balance_init(pconf, s) : HTTP_INTERNAL_SERVER_ERROR;
@@ -51,6 +55,7 @@ static void child_init(apr_pool_t *p, server_rec *s)
     rp_digest_init(p);
     rp_balance_child_init(p, s);
     rp_farm_host_child_init(p, s);
+    rp_tickets_child_init(p, s);
     rp_cache_child_init(p, s);
     rp_limit_child_init(p, s);
 }
@@ -115,6 +120,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(rp_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
     rp_mod_status_register();
     rp_encode_register();
+    rp_tickets_register();
     rp_trailers_register();
     rp_hold_register();
 }

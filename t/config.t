@@ -8,6 +8,7 @@ use RP::Test;
 my $pool = pool(app => 'http://127.0.0.1:9');
 my $authority = RP::TLS->authority;
 my ($one, $two) = map { $authority->issue } 1 .. 2;
+my $secret = RP::Place->write_file(RP::Place->folder . '/secret', 'x' x 32);
 my $encrypted = RP::TLS->encrypted($one->{key});
 
 # name of the case, configuration (the line that is to blame begins with "!"), what the message names, what it advises
@@ -20,6 +21,15 @@ my @wrong = (
     ['two routes for one path', "${pool}RProxyPass /a app\n!RProxyPass /a app\n", qr{/a}, qr/line \d+|:\d+/],
     ['two routes for one path in two ways', "${pool}RProxyPass /a app\n<Location /a/>\n!RProxyPass app/base\n</Location>\n",
         qr{/a}, qr/line \d+|:\d+/],
+    ['tickets without a farm', '!RProxyFarmTickets on', qr/RProxyFarmTickets/, qr/RProxyFarm URL secret=FILE/],
+    ['tickets without a secret', "RProxyFarm redis://127.0.0.1:1\n!RProxyFarmTickets on", qr/needs a secret/,
+        qr/secret=FILE behind RProxyFarm/],
+    ['tickets without mod_ssl', "RProxyFarm redis://127.0.0.1:1 secret=$secret\n!RProxyFarmTickets on", qr/needs mod_ssl/,
+        qr/LoadModule ssl_module/],
+    ['tickets of some kind', '!RProxyFarmTickets shared', qr/RProxyFarmTickets/, qr/write on, .*or off/],
+    ['tickets whose keys change all the time', '!RProxyFarmTickets on rotate=1s', qr/rotate=1s/, qr/from 4s to 7d/],
+    ['tickets of a virtual host', "<VirtualHost *:80>\n!RProxyFarmTickets on\n</VirtualHost>", qr/RProxyFarmTickets/,
+        qr/VirtualHost/],
     ['a limit that limits nothing', '!RProxyLimit key=address', qr/RProxyLimit/,
         qr{rate=N/s, rate=N/m or rate=N/h, or concurrent=N}],
     ['a rate without its unit', '!RProxyLimit rate=10', qr/rate=10/, qr{10/s, 100/m or 1000/h}],

@@ -27,6 +27,8 @@ AS_IF([test -z "$HTTPD_VERSION"],
 AS_CASE(["$HTTPD_VERSION"], [2.4*], [],
         [AC_MSG_ERROR(["$APXS" is not the apxs of an httpd 2.4: give --with-apxs=FILE, or install apache2-dev (Debian, Ubuntu) or httpd-devel (Fedora)])])
 APXS_INCLUDEDIR=`"$APXS" -q INCLUDEDIR`
+AS_IF([test -e "$APXS_INCLUDEDIR/mod_ssl_openssl.h"], [],
+      [RP_MISSING([mod_ssl_openssl.h], [apache2-ssl-dev], [httpd-devel])])
 APXS_LIBEXECDIR=`"$APXS" -q LIBEXECDIR`
 APXS_SYSCONFDIR=`"$APXS" -q SYSCONFDIR`
 HTTPD=`"$APXS" -q SBINDIR`/`"$APXS" -q PROGNAME`

@@ -123,6 +123,16 @@ static int check_local(const server_rec *s, const rp_server_conf_t *conf)
     return 1;
 }
 
+static int check_tickets(server_rec *s, const rp_server_conf_t *conf)
+{
+    const char *error = rp_tickets_check(conf);
+
+    if (error) {
+        complain(s, &conf->tickets.where, error);
+    }
+    return error != NULL;
+}
+
 static int check_limits(apr_pool_t *p, server_rec *s, const rp_server_conf_t *conf, apr_hash_t *seen)
 {
     const rp_where_t *where;
@@ -154,7 +164,7 @@ int rp_check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serv
         conf->via = apr_pstrcat(pconf, "1.1 ", name, NULL);
         conf->item = rp_sf_item(pconf, name);
         errors += check_names(ptemp, s, conf, seen) + check_pools(ptemp, s, conf) + check_routes(ptemp, s, conf)
-                  + check_limits(ptemp, s, conf, limits) + (s == main_server ? check_local(s, conf) : 0);
+                  + check_limits(ptemp, s, conf, limits) + (s == main_server ? check_local(s, conf) + check_tickets(s, conf) : 0);
         if (errors) {
             break;
         }

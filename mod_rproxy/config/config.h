@@ -352,6 +352,13 @@ typedef struct rp_dir_conf_t {
 /** Nonzero for a name that becomes members, and is none itself. */
 #define RP_IS_NAME(member_conf) ((member_conf)->expand || (member_conf)->srv)
 
+/** RProxyFarmTickets. */
+typedef struct rp_tickets_conf_t {
+    int on;
+    apr_interval_time_t rotate; /* a key encrypts for so long */
+    rp_where_t where;
+} rp_tickets_conf_t;
+
 /** Per server and virtual host. */
 typedef struct rp_server_conf_t {
     const char *name;           /* RProxyName; NULL when unset */
@@ -368,6 +375,7 @@ typedef struct rp_server_conf_t {
     int local_off;               /* RProxyCacheLocal off; the main server's counts */
     rp_where_t local_where;      /* where that stands */
     const rp_farm_conf_t *farm;  /* the main server's counts; NULL: none */
+    rp_tickets_conf_t tickets;   /* the main server's, and all virtual hosts' */
 } rp_server_conf_t;
 
 #define RP_DEFAULT_NAME "rproxy"

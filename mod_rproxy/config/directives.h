@@ -60,6 +60,10 @@ extern const rp_option_t rp_local_options[];
 
 /* farm_conf.c */
 const char *rp_cmd_farm(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+const char *rp_cmd_farm_tickets(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
+/** @return NULL, or why the farm's tickets cannot work, in p */
+const char *rp_tickets_check(const rp_server_conf_t *conf);
+extern const rp_option_t rp_tickets_options[];
 
 /* dir_conf.c */
 const char *rp_cmd_preserve_host(cmd_parms *cmd, void *dir, int on);

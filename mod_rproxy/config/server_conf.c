@@ -52,6 +52,7 @@ void *rp_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     merged->caches = base->caches || add->caches;
     merged->local = add->local.dir ? add->local : base->local;
     merged->limits = add->limits;
+    merged->tickets = base->tickets;
     merged->pools = apr_hash_overlay(p, add->pools, base->pools);
     merged->routes = apr_array_copy(p, add->routes);
     for (i = 0; i < base->routes->nelts; i++) {

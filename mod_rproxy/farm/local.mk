@@ -9,10 +9,13 @@ librpcore_la_SOURCES += %D%/farm.h %D%/conf.h %D%/conf.c %D%/farm_options.def %D
 	%D%/link.h %D%/link.c %D%/node.c %D%/names.c %D%/search.c %D%/sentinel.c %D%/cluster.c %D%/tell.c
 
 # Its life in httpd
-mod_rproxy_la_SOURCES += %D%/host.h %D%/host.c
+mod_rproxy_la_SOURCES += %D%/host.h %D%/host.c %D%/presence.h %D%/presence.c %D%/tickets.h %D%/tickets.c
+librpcore_la_SOURCES += %D%/ticket_keys.h %D%/ticket_keys.c
 
 check_PROGRAMS += t/unit/test_redis_url t/unit/test_reply t/unit/test_slots t/unit/test_breaker t/unit/test_farm_conf \
-	t/unit/test_seal
+	t/unit/test_seal t/unit/test_ticket_keys
+t_unit_test_ticket_keys_SOURCES = t/unit/test_ticket_keys.c
+t_unit_test_ticket_keys_LDADD = $(UNIT_LDADD)
 t_unit_test_redis_url_SOURCES = t/unit/test_redis_url.c
 t_unit_test_redis_url_LDADD = $(UNIT_LDADD)
 t_unit_test_reply_SOURCES = t/unit/test_reply.c

@@ -14,7 +14,11 @@
 #include <apr_strings.h>
 #include <mod_watchdog.h>
 
+#include "farm/host.h"
+#include "farm/presence.h"
 #include "lane/lane.h"
+#include "limit/ask.h"
+#include "limit/lease.h"
 #include "limit/limit.h"
 #include "limit/turn.h"
 #include "log.h"
@@ -32,6 +36,8 @@ static rp_limit_memory_t *memory; /* NULL: nothing is limited */
 static rp_limit_tally_t *tallies; /* by the limits' numbers */
 static apr_array_header_t *all;   /* of const rp_limit_conf_t *, by their numbers */
 static int row = -1;
+static rp_str_t secret;           /* what clients are hashed with */
+static rp_seal_t seal;            /* of the farm: its key is that */
 
 /* ------------------------------------------------------------------ at start */
 
@@ -103,7 +109,10 @@ int rp_limit_init(apr_pool_t *pconf, server_rec *main_server)
 
 void rp_limit_child_init(apr_pool_t *p, server_rec *main_server)
 {
-    (void)p;
+    rp_farm_t *farm = rp_farm_of_host();
+    const rp_farm_conf_t *conf = rp_server_conf(main_server)->farm;
+    apr_status_t rv;
+
     if (!memory) {
         return;
     }
@@ -111,6 +120,20 @@ void rp_limit_child_init(apr_pool_t *p, server_rec *main_server)
     if (row < 0) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server, RPLOGNO(0804) "more child processes than there is memory "
                      "for: the requests of this one do not count for concurrent= of RProxyLimit");
+    }
+    secret = (rp_str_t){ (const char *)memory->secret, sizeof(memory->secret) };
+    if (!farm) {
+        return;
+    }
+    /* All hosts have the same. */
+    secret = rp_farm_seal(farm, "limits", &seal)
+           ? (rp_str_t){ (const char *)seal.keys[0].key, sizeof(seal.keys[0].key) }
+           : (rp_str_t){ conf->name, strlen(conf->name) };
+    rp_limit_ask_init(conf);
+    rv = rp_leases_child_init(p, farm, conf->url.kind != RP_REDIS_CLUSTER);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0805) "no lock or no random bytes for concurrent= "
+                     "of RProxyLimit: this child has its share of what the farm may have, as if Redis were away");
     }
 }
 
@@ -160,7 +183,6 @@ static int has_counted(const apr_array_header_t *counted, const rp_limit_conf_t 
 static int collect(request_rec *r, const apr_array_header_t *limits, rp_turn_t *turns)
 {
     apr_array_header_t *counted = counted_by(r);
-    rp_str_t secret = { (const char *)memory->secret, sizeof(memory->secret) };
     int i, n = 0;
 
     for (i = 0; i < limits->nelts; i++) {
@@ -197,14 +219,17 @@ static void take_places(rp_turn_t *turns, int n)
 
 static void leave_place(rp_turn_t *turn)
 {
+    if (turn->lease) {
+        rp_lease_end(turn->lease, !turn->asked || !turn->over);
+        turn->lease = NULL;
+    }
     if (turn->place != RP_PLACE_NONE) {
         rp_places_leave(memory->places, row, getpid(), turn->place);
         turn->place = RP_PLACE_NONE;
     }
 }
 
-/* The first that refuses the request, or NULL. */
-static const rp_turn_t *refusal(const rp_turn_t *turns, int n)
+const rp_turn_t *rp_limit_refusal(const rp_turn_t *turns, int n)
 {
     int i;
 
@@ -216,17 +241,69 @@ static const rp_turn_t *refusal(const rp_turn_t *turns, int n)
     return NULL;
 }
 
-static void take_rates(rp_turn_t *turns, int n, apr_int64_t now)
+/* What the farm has not judged, as there is none or its Redis is away: each host has its share then. */
+static void take_shares(rp_turn_t *turns, int n, apr_int64_t now)
+{
+    unsigned hosts = rp_presence_hosts();
+    apr_int64_t shares = hosts > RP_GCRA_SHARES_MAX ? RP_GCRA_SHARES_MAX : hosts;
+    int i;
+
+    for (i = 0; i < n && !rp_limit_refusal(turns, n); i++) {
+        rp_turn_t *turn = &turns[i];
+
+        if (turn->asked || turn->over) {
+            continue;
+        }
+        if (turn->conf->concurrent) {
+            turn->over = turn->together > ((unsigned)turn->conf->concurrent + shares - 1) / shares;
+        }
+        else {
+            rp_gcra_t share = rp_gcra_share(&turn->conf->rate, shares);
+
+            turn->over = !rp_rates_take(memory->rates, turn->key, &share, now, &turn->wait);
+        }
+    }
+}
+
+/* What the farm has said before spares asking it. */
+static void look_at_rates(rp_turn_t *turns, int n, apr_int64_t now)
 {
     int i;
 
-    for (i = 0; i < n && !refusal(turns, n); i++) {
+    for (i = 0; i < n; i++) {
         rp_turn_t *turn = &turns[i];
 
-        if (turn->conf->rate.interval) {
-            turn->over = !rp_rates_take(memory->rates, turn->key, &turn->conf->rate, now, &turn->wait);
+        if (!turn->conf->concurrent) {
+            turn->wait = rp_rates_learned_wait(memory->rates, turn->key, &turn->conf->rate, now);
+            turn->over = turn->wait > 0;
         }
     }
+}
+
+static void begin_leases(apr_pool_t *p, rp_turn_t *turns, int n)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (turns[i].conf->concurrent && !turns[i].over) {
+            turns[i].lease = rp_lease_begin(rp_limit_redis_key(p, &turns[i]));
+        }
+    }
+}
+
+static void count(request_rec *r, rp_turn_t *turns, int n)
+{
+    rp_farm_t *farm = rp_farm_of_host();
+
+    take_places(turns, n);
+    if (farm && !rp_limit_refusal(turns, n)) {
+        look_at_rates(turns, n, rp_now() * 1000);
+        if (!rp_limit_refusal(turns, n)) {
+            begin_leases(r->pool, turns, n);
+            rp_limit_ask(farm, r->pool, memory->rates, turns, n);
+        }
+    }
+    take_shares(turns, n, rp_now() * 1000);
 }
 
 /* ------------------------------------------------------------------ what comes of it */
@@ -290,11 +367,8 @@ static int judge(request_rec *r, const apr_array_header_t *limits)
     held_t *held = apr_pmemdup(r->pool, &(held_t){ turns, n }, sizeof(*held));
     const rp_turn_t *by;
 
-    take_places(turns, n);
-    if (!refusal(turns, n)) {
-        take_rates(turns, n, rp_now() * 1000);
-    }
-    by = refusal(turns, n);
+    count(r, turns, n);
+    by = rp_limit_refusal(turns, n);
     tally(r, turns, n, by != NULL);
     if (by) {
         leave(held);

@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lane/shared_lock.h"
 #include "limit/places.h"
-#include "limit/shared_lock.h"
 
 /* 8,000 keys at a time; of a row only what is used becomes memory. */
 #define SETS 1024

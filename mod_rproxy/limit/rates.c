@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lane/shared_lock.h"
 #include "limit/rates.h"
-#include "limit/shared_lock.h"
 
 /* 64,000 keys at a time, in 4 MB. */
 #define SETS 8192
@@ -28,20 +28,6 @@ struct rp_rates_t {
 apr_size_t rp_rates_size(void)
 {
     return sizeof(rp_rates_t);
-}
-
-int rp_shared_locks_init(void *first, size_t n, size_t size)
-{
-    pthread_mutexattr_t attr;
-    int rc = pthread_mutexattr_init(&attr);
-    size_t i;
-
-    rc = rc ? rc : pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    rc = rc ? rc : pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    for (i = 0; !rc && i < n; i++) {
-        rc = pthread_mutex_init((pthread_mutex_t *)(void *)((char *)first + i * size), &attr);
-    }
-    return rc;
 }
 
 int rp_rates_init(rp_rates_t *rates)

@@ -19,6 +19,8 @@ typedef struct rp_turn_t {
     apr_int64_t wait;  /* nanoseconds until there may be */
     int place;         /* of limit/places.h, or RP_PLACE_NONE */
     unsigned together; /* requests of its key under way on this host, this one included */
+    struct rp_lease_t *lease; /* its place at the farm, or NULL */
+    int asked;         /* the farm has judged it */
 } rp_turn_t;
 
 /** What is counted of a limit, for logs and figures: atomics in shared memory. */
@@ -47,6 +49,9 @@ rp_limit_memory_t *rp_limit_memory(apr_pool_t *process_pool, unsigned nrows, apr
  * @return 0 when it does not count it
  */
 int rp_limit_key(request_rec *r, const rp_limit_conf_t *conf, rp_str_t secret, unsigned char key[RP_LIMIT_KEY]);
+
+/** The first that refuses the request, or NULL. */
+const rp_turn_t *rp_limit_refusal(const rp_turn_t *turns, int n);
 
 /** Count a request that a limit has no room for, and say so in the log once a minute. */
 void rp_limit_tell(server_rec *s, const rp_limit_conf_t *conf, rp_limit_tally_t *tally);
