@@ -24,7 +24,8 @@ test_packages=(
     apache2:httpd apache2-utils:httpd-tools libcmocka-dev:libcmocka-devel clang:clang @clang-rt:compiler-rt
     gcc:libasan gcc:libubsan openssl:openssl brotli:brotli zstd:zstd perl:perl-Test-Harness
     libio-socket-ssl-perl:perl-IO-Socket-SSL libprotocol-websocket-perl:perl-Protocol-WebSocket redis-server:redis
-    @node:nodejs @npm:nodejs-npm chromium:chromium prometheus:golang-github-prometheus)
+    @node:nodejs @npm:nodejs-npm chromium:chromium prometheus:golang-github-prometheus
+    rpm:rpm-build)
 
 as_root()
 {
