@@ -10,7 +10,7 @@ librpcore_la_SOURCES += %D%/farm.h %D%/conf.h %D%/conf.c %D%/farm_options.def %D
 
 # Its life in httpd
 mod_rproxy_la_SOURCES += %D%/host.h %D%/host.c %D%/presence.h %D%/presence.c %D%/tickets.h %D%/tickets.c
-librpcore_la_SOURCES += %D%/ticket_keys.h %D%/ticket_keys.c
+librpcore_la_SOURCES += %D%/ticket_keys.h %D%/ticket_keys.c %D%/kept.h %D%/kept.c
 
 check_PROGRAMS += t/unit/test_redis_url t/unit/test_reply t/unit/test_slots t/unit/test_breaker t/unit/test_farm_conf \
 	t/unit/test_seal t/unit/test_ticket_keys
@@ -34,4 +34,4 @@ check_PROGRAMS += t/farm/redis_link
 t_farm_redis_link_SOURCES = t/farm/redis_link.c
 t_farm_redis_link_LDADD = $(UNIT_LDADD)
 
-FUZZERS += t/fuzz/fuzz_redis_url t/fuzz/fuzz_reply t/fuzz/fuzz_seal
+FUZZERS += t/fuzz/fuzz_redis_url t/fuzz/fuzz_reply t/fuzz/fuzz_seal t/fuzz/fuzz_ticket_keys

@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "farm/host.h"
+#include "farm/kept.h"
 #include "farm/presence.h"
 #include "lane/lane.h"
 #include "log.h"
@@ -24,7 +25,7 @@ APLOG_USE_MODULE(rproxy);
 #define FEWER 3
 /* Under which the process's pool keeps it, and what changes with its layout. */
 #define KEY "mod_rproxy:presence"
-#define LAYOUT (1 + (unsigned)sizeof(heard_t))
+#define LAYOUT (2 + (unsigned)sizeof(heard_t))
 
 /* By Redis' clock, as hosts' clocks may differ. */
 static const char beat_text[] =
@@ -40,10 +41,9 @@ typedef struct heard_t {
     apr_int64_t at;
 } heard_t;
 
-/* Data alone, as the module is loaded anew at each restart. */
+/* Graceful restarts keep it. */
 typedef struct memory_t {
-    unsigned layout;
-    char id[33];    /* of this host; it stays through graceful restarts */
+    char id[33];    /* of this host */
     heard_t *heard; /* shared */
 } memory_t;
 
@@ -78,37 +78,20 @@ static apr_status_t beat(int state, void *data, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
-static apr_status_t make(memory_t *made, apr_pool_t *process_pool)
+static apr_status_t make(void *data, apr_pool_t *process_pool)
 {
+    memory_t *made = data;
     unsigned char random[16];
     apr_shm_t *shm;
     apr_status_t rv = apr_shm_create(&shm, sizeof(heard_t), NULL, process_pool);
 
     rv = rv ? rv : apr_generate_random_bytes(random, sizeof(random));
     if (rv == APR_SUCCESS) {
-        made->layout = LAYOUT;
         made->heard = apr_shm_baseaddr_get(shm);
         made->heard->hosts = 1;
         ap_bin2hex(random, sizeof(random), made->id);
     }
     return rv;
-}
-
-/* Of this process, made when it is not there. */
-static memory_t *remember(apr_pool_t *process_pool, apr_status_t *rv)
-{
-    memory_t *found;
-    void *before = NULL;
-
-    apr_pool_userdata_get(&before, KEY, process_pool);
-    found = before;
-    *rv = APR_SUCCESS;
-    if (!found || found->layout != LAYOUT) {
-        found = apr_pcalloc(process_pool, sizeof(*found));
-        *rv = make(found, process_pool);
-        apr_pool_userdata_set(*rv == APR_SUCCESS ? found : NULL, KEY, apr_pool_cleanup_null, process_pool);
-    }
-    return *rv == APR_SUCCESS ? found : NULL;
 }
 
 void rp_presence_init(apr_pool_t *pconf, server_rec *main_server)
@@ -123,7 +106,7 @@ void rp_presence_init(apr_pool_t *pconf, server_rec *main_server)
     if (!rp_farm_of_host()) {
         return;
     }
-    memory = remember(main_server->process->pool, &rv);
+    memory = rp_kept(main_server->process->pool, KEY, LAYOUT, sizeof(*memory), make, &rv);
     if (!memory) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0770) "no memory for the number of the farm's "
                      "hosts: this one takes itself for the only one while Redis is away");
@@ -134,8 +117,8 @@ void rp_presence_init(apr_pool_t *pconf, server_rec *main_server)
     key.len = strlen(key.ptr);
     if (!get || !add || get(&watchdog, WATCHDOG, 0, 1, pconf) != APR_SUCCESS
         || add(watchdog, INTERVAL, main_server, beat) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server, RPLOGNO(0771) "mod_watchdog is not loaded: this host does "
-                     "not tell the farm that it is there, and takes itself for the only one while Redis is away");
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server, RPLOGNO(0771) "mod_watchdog is not loaded: this host "
+                     "does not tell the farm that it is there, and takes itself for the only one while Redis is away");
     }
 }
 

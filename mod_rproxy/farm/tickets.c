@@ -14,6 +14,7 @@
 
 #include "config/config.h"
 #include "farm/host.h"
+#include "farm/kept.h"
 #include "farm/ticket_keys.h"
 #include "farm/tickets.h"
 #include "lane/lane.h"
@@ -31,7 +32,7 @@ APLOG_USE_MODULE(rproxy);
 #define ROUNDS 3
 /* Under which the process's pool keeps it, and what changes with its layout. */
 #define KEY "mod_rproxy:tickets"
-#define LAYOUT (1 + 100 * (unsigned)sizeof(rp_ticket_keys_t))
+#define LAYOUT (2 + 100 * (unsigned)sizeof(rp_ticket_keys_t))
 
 static const char look_text[] =
     "return {redis.call('TIME')[1], redis.call('GET', KEYS[1])}\n";
@@ -52,9 +53,8 @@ typedef struct shared_t {
     pthread_mutex_t lock;           /* robust; of those who fill places */
 } shared_t;
 
-/* Data alone, as the module is loaded anew at each restart. */
+/* Graceful restarts keep the keys. */
 typedef struct memory_t {
-    unsigned layout;
     shared_t *shared;
 } memory_t;
 
@@ -292,15 +292,15 @@ void rp_tickets_register(void)
 
 /* ------------------------------------------------------------------ at start */
 
-static apr_status_t make(memory_t *made, apr_pool_t *process_pool)
+static apr_status_t make(void *data, apr_pool_t *process_pool)
 {
+    memory_t *made = data;
     apr_shm_t *shm;
     apr_status_t rv = apr_shm_create(&shm, sizeof(shared_t), NULL, process_pool);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    made->layout = LAYOUT;
     made->shared = apr_shm_baseaddr_get(shm);
     rv = rp_shared_locks_init(&made->shared->lock, 1, 0);
     if (rv == APR_SUCCESS && (RAND_bytes(made->shared->own.name, RP_TICKET_NAME) != 1
@@ -309,23 +309,6 @@ static apr_status_t make(memory_t *made, apr_pool_t *process_pool)
         rv = APR_EGENERAL;
     }
     return rv;
-}
-
-/* Of this process: graceful restarts keep the keys. */
-static shared_t *remember(apr_pool_t *process_pool, apr_status_t *rv)
-{
-    memory_t *found;
-    void *before = NULL;
-
-    apr_pool_userdata_get(&before, KEY, process_pool);
-    found = before;
-    *rv = APR_SUCCESS;
-    if (!found || found->layout != LAYOUT) {
-        found = apr_pcalloc(process_pool, sizeof(*found));
-        *rv = make(found, process_pool);
-        apr_pool_userdata_set(*rv == APR_SUCCESS ? found : NULL, KEY, apr_pool_cleanup_null, process_pool);
-    }
-    return *rv == APR_SUCCESS ? found->shared : NULL;
 }
 
 static apr_status_t wipe(void *unused)
@@ -342,13 +325,15 @@ int rp_tickets_init(apr_pool_t *pconf, server_rec *main_server)
     rp_farm_t *farm = rp_farm_of_host();
     ap_watchdog_t *watchdog;
     apr_status_t rv = APR_SUCCESS;
+    memory_t *memory;
 
     shared = NULL;
     conf = &rp_server_conf(main_server)->tickets;
     if (!conf->on || !farm) {
         return OK;
     }
-    shared = remember(main_server->process->pool, &rv);
+    memory = rp_kept(main_server->process->pool, KEY, LAYOUT, sizeof(*memory), make, &rv);
+    shared = memory ? memory->shared : NULL;
     if (!shared || !rp_farm_seal(farm, "tickets", &seal)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0772) "RProxyFarmTickets: no shared memory, no "
                      "random bytes, or OpenSSL has failed");
