@@ -99,6 +99,27 @@ each_mpm {
         is(get($httpd, '/next')->body, 'from connection 2', 'and the next request has another');
         is_deeply([grep { /next/ } $backend->notes], [], 'none of it went over the first');
     };
+    part 'idle connections are closed in time, also when nobody asks for anything' => sub {
+        my $kept = sub {
+            my ($c) = @_;
+            while (my $request = $c->read_request_head) {
+                $c->respond($request, 200, [], 'ok');
+                return $c->close if $request->target =~ /ends/;
+                return $c->note('left') if $c->wait_gone;
+            }
+        };
+        my %backend = map { $_ => backend(on_connection => $kept) } qw(short long ended);
+        my $httpd = httpd(children => 1, config => join '', map {
+            pool($_ => $backend{$_}->url . ($_ eq 'short' ? ' idle=1s' : ' idle=1h')) . "RProxyPass /$_ $_\n"
+        } sort keys %backend);
+        is(get($httpd, $_)->status, 200, $_) for qw(/short /long /ended/ends);
+        ok($backend{short}->wait_note(qr/left/), 'when idle= is over');
+        # 08 is CLOSE_WAIT: the other side has gone, this one has not yet.
+        my $port = sprintf '%04X', $backend{ended}->port;
+        ok(eventually { RP::Place->read_file('/proc/net/tcp') !~ /^\s*\d+: \w+:\w+ \w+:$port 08/m },
+            'and those that their backend has ended');
+        is_deeply([$backend{long}->notes], [], 'others stay');
+    };
 };
 
 done_testing;

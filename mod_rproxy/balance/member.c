@@ -183,12 +183,15 @@ void rp_member_tidy(rp_member_t *member)
 {
     const rp_slot_t *slot = member->slot;
 
-    if (rp_slot_holds(slot) && rp_get(slot->admin) != RP_ADMIN_DISABLED
-        && rp_get(slot->generation) == __atomic_load_n(&member->generation, __ATOMIC_ACQUIRE)) {
-        return;
-    }
     apr_thread_mutex_lock(lock);
-    if (member->peer.lock) {
+    if (!member->peer.lock) {
+        /* It was never used here. */
+    }
+    else if (rp_slot_holds(slot) && rp_get(slot->admin) != RP_ADMIN_DISABLED
+             && rp_get(slot->generation) == member->generation) {
+        rp_peer_close_unfit(&member->peer);
+    }
+    else {
         rp_peer_close_idle(&member->peer);
     }
     apr_thread_mutex_unlock(lock);

@@ -58,7 +58,7 @@ int rp_member_ready(rp_member_t *member);
 int rp_member_hold(rp_member_t *member);
 void rp_member_release(rp_member_t *member);
 
-/** Close idle connections that nobody will use any more. */
+/** Close idle connections that nobody will use any more; about once a second. */
 void rp_member_tidy(rp_member_t *member);
 
 #endif

@@ -78,6 +78,13 @@ static int leads_to(const rp_addresses_t *shared, rp_conn_t *conn)
     return 1;
 }
 
+/* Would it be used for another exchange? */
+static int is_fit(const rp_peer_t *peer, rp_conn_t *conn, apr_time_t now)
+{
+    return now - conn->parked < peer->conf->idle && now - conn->made < peer->conf->lifetime && leads_to(peer->shared, conn)
+           && rp_transport_is_idle(&conn->t);
+}
+
 rp_conn_t *rp_conn_take(rp_peer_t *peer)
 {
     apr_time_t now = rp_now();
@@ -85,13 +92,33 @@ rp_conn_t *rp_conn_take(rp_peer_t *peer)
 
     /* Bounded: each turn takes one off the list. */
     while ((conn = pop_idle(peer)) != NULL) {
-        if (now - conn->parked < peer->conf->idle && now - conn->made < peer->conf->lifetime
-            && leads_to(peer->shared, conn) && rp_transport_is_idle(&conn->t)) {
+        if (is_fit(peer, conn, now)) {
             return conn;
         }
         rp_conn_close(conn);
     }
     return NULL;
+}
+
+void rp_peer_close_unfit(rp_peer_t *peer)
+{
+    apr_time_t now = rp_now();
+    rp_conn_t *conn, *next, *unfit = NULL;
+
+    apr_thread_mutex_lock(peer->lock);
+    for (conn = peer->idle; conn; conn = next) {
+        next = conn->next;
+        if (!is_fit(peer, conn, now)) {
+            unlink_idle(peer, conn);
+            conn->next = unfit;
+            unfit = conn;
+        }
+    }
+    apr_thread_mutex_unlock(peer->lock);
+    for (conn = unfit; conn; conn = next) {
+        next = conn->next;
+        rp_conn_close(conn);
+    }
 }
 
 /* The oldest connection, when there are too many or it is past its idle time: detached to be closed. */

@@ -86,6 +86,9 @@ apr_status_t rp_peer_child_init(rp_peer_t *peer, apr_pool_t *p);
 /** Close the idle connections. */
 void rp_peer_close_idle(rp_peer_t *peer);
 
+/** Close the idle connections that nobody would use again. Looks at each: for now and then. */
+void rp_peer_close_unfit(rp_peer_t *peer);
+
 /** An idle connection that is fit for another exchange, or NULL. */
 rp_conn_t *rp_conn_take(rp_peer_t *peer);
 
