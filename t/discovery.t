@@ -216,6 +216,11 @@ one_mpm {
         ok(comes_to($httpd, '2', '/app/'), 'when an address is gone, new ones begin elsewhere');
         is(get($httpd, '/app/', Cookie => $cookie)->body, '1', 'and those that are there end where they began');
     };
+    part 'one that is gone from the name, and configured by itself from now on' => sub {
+        $httpd->configure(config($names, pool(app => "http://127.0.0.1:$port")) . "RProxyPass /app app\n");
+        $httpd->graceful_whole;
+        is_deeply(shares($httpd, 4, '/app/'), { 1 => 4 }, 'gets requests again');
+    };
     $names->stop;
 };
 

@@ -148,6 +148,10 @@ static void inherit(rp_slot_t *slot, rp_slot_info_t *info, const rp_slot_t *old,
     if (old->origin != RP_SLOT_REMOVED || fresh.origin == RP_SLOT_NAME) {
         slot->origin = fresh.origin;
     }
+    if (old->origin == RP_SLOT_DISCOVERED && old_info->gone && old->admin == RP_ADMIN_DRAINING) {
+        /* It was a name that drained it. */
+        slot->admin = RP_ADMIN_ENABLED;
+    }
     info->tls = old_info->tls;
     info->latencies = old_info->latencies;
     info->recent = old_info->recent;
