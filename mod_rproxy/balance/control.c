@@ -119,7 +119,8 @@ static void view_member(apr_pool_t *p, const rp_member_t *member, rp_member_view
     view->out = until ? (rp_out_e)rp_get(slot->out) : RP_OUT_NOT;
     view->out_for = until > now ? until - now : 0;
     view->check = (rp_check_e)rp_get(slot->check);
-    view->check_cause = apr_pstrdup(p, slot->check_cause);
+    /* Whoever checks writes it without the lock: it may grow while it is copied. */
+    view->check_cause = apr_pstrndup(p, slot->check_cause, sizeof(slot->check_cause));
     view->weight = rp_get(slot->weight);
     view->conf_weight = slot->conf_weight;
     view->level = rp_get(slot->level);
