@@ -5,6 +5,8 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use RP::Test;
 
+use List::Util qw(sum0);
+
 sub named { my ($name) = @_; return sub { $_[0]->respond($_[1], 200, [], $name) } }
 
 # One that waits for a signal of the name that it is asked for.
@@ -156,6 +158,44 @@ each_mpm {
         is_deeply(count(ask(\@clients, ('/') x 20)), { backup => 20 }, 'none is left');
         $member{backup}->stop;
         is_deeply(count(ask(\@clients, ('/') x 20)), { last => 20 }, 'nor the backup');
+    };
+};
+
+# As many requests as shares show in, from a client that is quick enough.
+one_mpm {
+    my %weight = (a => 50, b => 30, c => 19, d => 1);
+    my %member = map { my $name = $_; ($name => backend(on_connection => sub {
+        my ($c) = @_;
+        my ($socket, $came, $n) = ($c->socket, '', 0);
+        while (sysread $socket, $came, 65536, length $came) {
+            while ($came =~ s/\A.*?\r\n\r\n//s) {
+                $n++;
+                syswrite $socket, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            }
+        }
+        $c->note($n);
+    })) } sort keys %weight;
+    my $httpd = httpd(children => 3, config => pool(app => 'RProxyMethod round-robin',
+        map { $member{$_}->url . " weight=$weight{$_}" } sort keys %weight) . <<'CONF');
+RProxyPass / app
+LogFormat %P child
+CustomLog @ROOT@/children.log child
+CONF
+    part 'round-robin, 10,000 requests of many clients at a time' => sub {
+        my ($status, $said) = command(['ab', '-q', '-k', '-n', 10_000, '-c', 12, 'http://127.0.0.1:' . $httpd->port . '/']);
+        is($status, 0, 'ab is content') or return diag($said);
+        like($said, qr/Complete requests:\s+10000\nFailed requests:\s+0\n/, 'all are answered');
+        my $children = count(split /\n/, RP::Place->read_file("$httpd->{root}/children.log"));
+        cmp_ok(scalar(keys %$children), '>', 1, 'by several processes');
+        # Members tell when their connections end.
+        $httpd->stop;
+        my %seen;
+        ok(eventually {
+            %seen = map { $_ => sum0($member{$_}->notes) } keys %weight;
+            sum0(values %seen) == 10_000;
+        }, 'each by one member');
+        cmp_ok(abs($seen{$_} - 100 * $weight{$_}), '<=', $weight{$_}, "$_ has had its $weight{$_} of a hundred: $seen{$_}")
+            for sort keys %weight;
     };
 };
 
