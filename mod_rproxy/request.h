@@ -84,6 +84,7 @@ typedef struct rp_request_t {
     const char *content_key;   /* what a cache tells it from other content by, or NULL: see rp_query_read() */
     int body_begun;            /* bytes of it were taken from the client and not kept: no second try */
     apr_uint64_t body_sent;    /* bytes of it that went to the backend */
+    struct rp_upload_t *upload; /* see upstream/upload.h: more of it is sent while the response comes; NULL: nothing is */
     int sent_whole;            /* the request went out to its last byte: without that its connection is of no more use */
     int continued;             /* the backend has said 100 */
     int answered;              /* the status of the final response, whose head came before it was waited for; or 0 */

@@ -1,5 +1,5 @@
 mod_rproxy_la_SOURCES += %D%/upstream.h %D%/conn.h %D%/conn.c %D%/handshake.c %D%/resolve.c %D%/fields.c %D%/client_cert.h \
-	%D%/client_cert.c %D%/head_out.c %D%/send.c %D%/receive.c %D%/discard.c %D%/respond.c %D%/relay.c %D%/trailers.c \
+	%D%/client_cert.c %D%/head_out.c %D%/send.c %D%/upload.h %D%/upload.c %D%/receive.c %D%/discard.c %D%/respond.c %D%/relay.c %D%/trailers.c \
 	%D%/tunnel.c %D%/failure.c %D%/find.h %D%/find.c
 librpcore_la_SOURCES += %D%/addresses.h %D%/addresses.c %D%/transport.h %D%/transport.c %D%/tls.h %D%/tls.c %D%/tls_pin.c %D%/tls_sessions.c \
 	%D%/proxy_header.h %D%/proxy_header.c %D%/dns.h %D%/dns.c

@@ -13,6 +13,7 @@
 #include "lane/lane.h"
 #include "log.h"
 #include "status/counters.h"
+#include "upstream/upload.h"
 #include "upstream/upstream.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -72,7 +73,7 @@ static apr_status_t wait_readable(rp_request_t *rq, int want, apr_time_t deadlin
 {
     rp_waitee_t waitees[2] = { { rq->conn->t.fd, want, 0 } };
 
-    return rp_wait_backends(rq, waitees, 1, deadline);
+    return rq->upload ? rp_upload_wait(rq, want, 0, deadline) : rp_wait_backends(rq, waitees, 1, deadline);
 }
 
 apr_status_t rp_fill(rp_request_t *rq, apr_time_t deadline)
@@ -275,7 +276,7 @@ static rp_exchange_e accept_final(rp_request_t *rq, const rp_head_t *head)
     fold_length(rq);
     rq->response.time = apr_time_now();
     rq->account.head = rp_now() - rq->sent;
-    if (!rq->sent_whole) {
+    if (!rq->sent_whole && !rq->upload) {
         /* The backend still waits for the rest of the request, the client may still send it. */
         rq->response.framing.reusable = 0;
         rq->close_client = rq->body != RP_BODY_NONE;
@@ -397,6 +398,7 @@ rp_exchange_e rp_exchange_begin(rp_request_t *rq)
     rq->body_sent = 0;
     rq->sent = 0;
     rq->hints = NULL;
+    rq->upload = NULL;
     rq->sent_whole = rq->continued = rq->answered = rq->close_client = 0;
     rq->response.request_time = apr_time_now();
     return rp_send_request(rq);

@@ -14,6 +14,7 @@
 
 #include "lane/lane.h"
 #include "log.h"
+#include "upstream/upload.h"
 #include "upstream/upstream.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -92,17 +93,40 @@ static int is_held_up(const relay_t *relay)
     apr_interval_time_t patience;
     int fd = rp_client_fd(relay->rq);
 
-    if (fd < 0 || !relay->inserted || response->ahead || response->behind || !tee || !tee->patience) {
+    if (fd < 0 || relay->rq->upload || !relay->inserted || response->ahead || response->behind || !tee || !tee->patience) {
         return 0;
     }
     patience = tee->patience(tee->ctx);
     return patience && APR_STATUS_IS_TIMEUP(rp_wait(fd, RP_WANT_WRITE, RP_DEADLINE(patience))) && tee->hold(tee->ctx);
 }
 
-static apr_status_t pass(relay_t *relay)
+/* rp_upload_wait() for as long as anything moves. */
+static apr_status_t wait_while_sending(rp_request_t *rq, int backend, int client, apr_interval_time_t patience)
 {
+    apr_uint64_t before;
     apr_status_t rv;
 
+    do {
+        before = rq->upload->moved;
+        rv = rp_upload_wait(rq, backend, client, RP_DEADLINE(patience));
+    } while (APR_STATUS_IS_TIMEUP(rv) && rq->upload->moved != before);
+    return rv;
+}
+
+/* A client that reads nothing before it has sent all must be able to do that: it is not waited for in httpd's filters. */
+static apr_status_t wait_for_room(rp_request_t *rq)
+{
+    return rq->upload ? wait_while_sending(rq, 0, RP_WANT_WRITE, rq->r->server->timeout) : APR_SUCCESS;
+}
+
+static apr_status_t pass(relay_t *relay)
+{
+    apr_status_t rv = wait_for_room(relay->rq);
+
+    if (rv != APR_SUCCESS) {
+        apr_brigade_cleanup(relay->bb);
+        return rv;
+    }
     if (!relay->rq->detached && is_held_up(relay)) {
         relay->rq->detached = RP_DETACHED_HELD;
     }
@@ -125,12 +149,25 @@ static apr_status_t flush(relay_t *relay)
     return pass(relay);
 }
 
+/* rp_fill(), for as long as anything moves. */
+static apr_status_t fill(rp_request_t *rq, apr_interval_time_t idle)
+{
+    apr_uint64_t before = 0;
+    apr_status_t rv;
+
+    do {
+        before = rq->upload ? rq->upload->moved : before;
+        rv = rp_fill(rq, RP_DEADLINE(idle));
+    } while (APR_STATUS_IS_TIMEUP(rv) && rq->upload && rq->upload->moved != before);
+    return rv;
+}
+
 /* More bytes into the buffer. The first try costs no wait; then the client gets what there is while the backend pauses. */
 static apr_status_t fetch(relay_t *relay, int *client_failed)
 {
     rp_request_t *rq = relay->rq;
     apr_interval_time_t idle = RP_OR_DEFAULT(rq->dconf->idle_timeout, RP_DEFAULT_IDLE_TIMEOUT);
-    apr_status_t rv = rp_fill(rq, relay->unflushed ? RP_DEADLINE(PAUSE) : RP_DEADLINE(idle));
+    apr_status_t rv = relay->unflushed ? rp_fill(rq, RP_DEADLINE(PAUSE)) : fill(rq, idle);
 
     if (!APR_STATUS_IS_TIMEUP(rv) || !relay->unflushed) {
         *client_failed = APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
@@ -144,7 +181,7 @@ static apr_status_t fetch(relay_t *relay, int *client_failed)
         *client_failed = 1;
         return rv;
     }
-    rv = rp_fill(rq, RP_DEADLINE(idle));
+    rv = fill(rq, idle);
     *client_failed = APR_STATUS_IS_ECONNABORTED(rv) && rq->r->connection->aborted;
     return rv;
 }
@@ -207,6 +244,25 @@ static int finish_held(relay_t *relay)
     APR_BRIGADE_INSERT_TAIL(relay->bb, apr_bucket_eos_create(rq->r->connection->bucket_alloc));
     pass(relay);
     return OK;
+}
+
+/* All of the response is there, and not all of the request: the client gets what there is, the backend the rest. */
+static void send_rest(relay_t *relay)
+{
+    rp_request_t *rq = relay->rq;
+    apr_interval_time_t idle = RP_OR_DEFAULT(rq->dconf->idle_timeout, RP_DEFAULT_IDLE_TIMEOUT);
+
+    if (flush(relay) != APR_SUCCESS && rq->upload) {
+        rp_upload_give_up(rq);
+    }
+    /* Ends with the content, the backend's taking no more, or a deadline. */
+    while (rq->upload) {
+        apr_status_t rv = wait_while_sending(rq, RP_WANT_READ, 0, idle);
+
+        if (rq->upload && (rv != APR_SUCCESS || !rp_transport_is_idle(&rq->conn->t))) {
+            rp_upload_give_up(rq);
+        }
+    }
 }
 
 /* The whole body has been seen, and nothing follows it. */
@@ -298,7 +354,7 @@ static int goes_on_without_client(relay_t *relay)
 {
     rp_request_t *rq = relay->rq;
 
-    if (rq->detached || !relay->tee || !relay->tee->wants_rest || !relay->tee->wants_rest(relay->tee->ctx)) {
+    if (rq->detached || rq->upload || !relay->tee || !relay->tee->wants_rest || !relay->tee->wants_rest(relay->tee->ctx)) {
         return 0;
     }
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0412) "the client went away in the middle of the body; the "
@@ -386,6 +442,9 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
         apr_status_t rv;
 
         if (piece == PIECE_END && take_trailers(&relay)) {
+            if (rq->upload) {
+                send_rest(&relay);
+            }
             return end(&relay);
         }
         if (piece == PIECE_BAD || piece == PIECE_END) {
@@ -407,6 +466,9 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
             return client_gone(&relay);
         }
         if (APR_STATUS_IS_EOF(rv) && rq->response.framing.body == RP_BODY_UNTIL_CLOSE) {
+            if (rq->upload) {
+                rp_upload_give_up(rq);
+            }
             return end(&relay);
         }
         if (rv != APR_SUCCESS) {
@@ -417,6 +479,9 @@ int rp_relay(rp_request_t *rq, const rp_tee_t *tee)
 
 void rp_finish_exchange(rp_request_t *rq)
 {
+    if (rq->upload) {
+        rp_upload_give_up(rq);
+    }
     if (rq->response.framing.reusable && rq->response.framing.body != RP_BODY_UNTIL_CLOSE) {
         rp_conn_park(rq->conn);
         rq->conn = NULL;
