@@ -251,9 +251,10 @@ CONF
     return if $mpm eq 'prefork';
     part 'by HTTP/2 the response comes when the request is out' => sub {
         RP::Place->write_file(my $file = RP::Place->folder . '/body', substr $large, 0, 300_000);
+        my $site = 'proxy.example:' . $httpd->port(1);
         my ($status, $out) = command(['curl', '-sS', '--http2', '--cacert', $authority->cert, '--max-time', 30,
-            '--data-binary', "\@$file", '-w', ' %{http_code} %{http_version}', '--resolve',
-            'proxy.example:' . $httpd->port(1) . ':127.0.0.1', 'https://proxy.example:' . $httpd->port(1) . '/app/lengths']);
+            '--data-binary', "\@$file", '-w', ' %{http_code} %{http_version}', '--resolve', "$site:127.0.0.1",
+            "https://$site/app/lengths"]);
         is($status, 0, 'curl is content');
         is(md5_hex(substr $out, 0, 300_000), md5_hex(substr $large, 0, 300_000), 'with the same bytes');
         is(substr($out, 300_000), ' 200 2', 'by HTTP/2');

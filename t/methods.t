@@ -182,7 +182,8 @@ LogFormat %P child
 CustomLog @ROOT@/children.log child
 CONF
     part 'round-robin, 10,000 requests of many clients at a time' => sub {
-        my ($status, $said) = command(['ab', '-q', '-k', '-n', 10_000, '-c', 12, 'http://127.0.0.1:' . $httpd->port . '/']);
+        my $site = 'http://127.0.0.1:' . $httpd->port;
+        my ($status, $said) = command(['ab', '-q', '-k', '-n', 10_000, '-c', 12, "$site/"]);
         is($status, 0, 'ab is content') or return diag($said);
         like($said, qr/Complete requests:\s+10000\nFailed requests:\s+0\n/, 'all are answered');
         my $children = count(split /\n/, RP::Place->read_file("$httpd->{root}/children.log"));
@@ -194,7 +195,7 @@ CONF
             %seen = map { $_ => sum0($member{$_}->notes) } keys %weight;
             sum0(values %seen) == 10_000;
         }, 'each by one member');
-        cmp_ok(abs($seen{$_} - 100 * $weight{$_}), '<=', $weight{$_}, "$_ has had its $weight{$_} of a hundred: $seen{$_}")
+        cmp_ok(abs($seen{$_} - 100 * $weight{$_}), '<=', $weight{$_}, "$_ has had its share: $seen{$_}")
             for sort keys %weight;
     };
 };

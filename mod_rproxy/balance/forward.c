@@ -69,7 +69,7 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, apr_interval_ti
         apr_time_t began = rp_now();
 
         rq->conn = rp_conn_open(&member->peer, rp_try_deadline(rq, patience), rp_request_endpoints(rq, &member->peer),
-                                rq->r->pool, &rq->failure);
+                                -1, rq->r->pool, &rq->failure);
         rq->account.connect += rp_now() - began;
     }
     if (rq->conn) {

@@ -12,9 +12,6 @@
 
 APLOG_USE_MODULE(rproxy);
 
-/* A connection for the second member must not be waited for much longer than it would take to be of use. */
-#define MIN_CONNECT apr_time_from_msec(50)
-
 /* What of the request's state belongs to one of the two exchanges. */
 typedef struct runner_t {
     rp_choice_t choice;
@@ -88,32 +85,40 @@ static int is_overdue(rp_request_t *rq, apr_time_t until)
     return 1;
 }
 
-/* A connection to f->choice, soon or not at all. */
-static int connect_soon(rp_forward_t *f, apr_interval_time_t patience)
+static int has_come(const runner_t *runner)
+{
+    return rp_wait(runner->conn->t.fd, RP_WANT_READ, rp_now()) == APR_SUCCESS;
+}
+
+/* A connection to f->choice, unless the first one answers before it is there. */
+static int connect_unless(rp_forward_t *f, const runner_t *first)
 {
     rp_request_t *rq = f->rq;
     rp_peer_t *peer = &f->choice.member->peer;
-    apr_interval_time_t most = RP_OR_DEFAULT(rq->dconf->connect_timeout, RP_DEFAULT_CONNECT_TIMEOUT);
+    apr_time_t until = rp_try_deadline(rq, RP_OR_DEFAULT(rq->dconf->connect_timeout, RP_DEFAULT_CONNECT_TIMEOUT));
 
-    patience = patience > MIN_CONNECT ? patience : MIN_CONNECT;
     rq->conn = rp_conn_take(peer);
     if (!rq->conn) {
-        rq->conn = rp_conn_open(peer, rp_try_deadline(rq, patience < most ? patience : most),
-                                rp_request_endpoints(rq, peer), rq->r->pool, &rq->failure);
+        rq->conn = rp_conn_open(peer, until < first->until ? until : first->until, rp_request_endpoints(rq, peer),
+                                first->conn->t.fd, rq->r->pool, &rq->failure);
     }
     if (rq->conn) {
         rp_choice_carry(&f->choice, rq->conn);
         return 1;
     }
-    /* To be in no hurry is no fault. */
-    if (rq->failure.status != HTTP_GATEWAY_TIME_OUT) {
+    if (has_come(first)) {
+        /* Should the first one fail, this one is as good as any. */
+        f->tried[f->choice.member->index] = 0;
+    }
+    else if (rq->failure.status != HTTP_GATEWAY_TIME_OUT) {
+        /* To be in no hurry is no fault. */
         rp_choice_report(rq, &f->choice, RP_OUTCOME_CONNECT);
     }
     rp_choice_leave(&f->choice);
     return 0;
 }
 
-static int begin_with_another(rp_forward_t *f, apr_interval_time_t delay)
+static int begin_with_another(rp_forward_t *f, const runner_t *first)
 {
     rp_request_t *rq = f->rq;
     rp_exchange_e e;
@@ -124,7 +129,7 @@ static int begin_with_another(rp_forward_t *f, apr_interval_time_t delay)
     }
     f->tried[f->choice.member->index] = 1;
     rq->try_until = f->patience ? f->choice.began + f->patience : 0;
-    if (!connect_soon(f, delay)) {
+    if (!connect_unless(f, first)) {
         return 0;
     }
     rp_forward_use(f);
@@ -147,7 +152,7 @@ static int start_second(rp_forward_t *f, const runner_t *first, runner_t *second
     if (!rp_forward_anybody_left(f) || !rp_budget_withdraw(budget, conf->share, conf->floor, rp_now())) {
         return 0;
     }
-    if (!begin_with_another(f, delay)) {
+    if (!begin_with_another(f, first)) {
         rp_budget_refund(budget, rp_now());
         return 0;
     }

@@ -81,8 +81,8 @@ static int leads_to(const rp_addresses_t *shared, rp_conn_t *conn)
 /* Would it be used for another exchange? */
 static int is_fit(const rp_peer_t *peer, rp_conn_t *conn, apr_time_t now)
 {
-    return now - conn->parked < peer->conf->idle && now - conn->made < peer->conf->lifetime && leads_to(peer->shared, conn)
-           && rp_transport_is_idle(&conn->t);
+    return now - conn->parked < peer->conf->idle && now - conn->made < peer->conf->lifetime
+           && leads_to(peer->shared, conn) && rp_transport_is_idle(&conn->t);
 }
 
 rp_conn_t *rp_conn_take(rp_peer_t *peer)
@@ -250,7 +250,7 @@ static apr_status_t reach(rp_conn_t *conn, const targets_t *targets, apr_time_t 
     apr_status_t rv = APR_EGENERAL;
     int i;
 
-    for (i = 0; i < targets->n && rv != APR_SUCCESS; i++) {
+    for (i = 0; i < targets->n && rv != APR_SUCCESS && !APR_STATUS_IS_EINTR(rv); i++) {
         /* Each address gets its share of the time that is left, so that a dead one does not use up all of it. */
         rv = rp_transport_connect(&conn->t, &targets->addresses[i],
                                   rp_now() + (deadline - rp_now()) / (targets->n - i));
@@ -265,8 +265,8 @@ static apr_status_t connect_and_shake(rp_conn_t *conn, const targets_t *targets,
 {
     const rp_peer_t *peer = conn->peer;
     rp_tls_failure_e kind = RP_TLS_OK;
+    int tries, rival = conn->t.rival;
     apr_status_t rv;
-    int tries;
 
     for (tries = 0; tries < 2; tries++) {
         rv = reach(conn, targets, deadline, ends);
@@ -284,6 +284,7 @@ static apr_status_t connect_and_shake(rp_conn_t *conn, const targets_t *targets,
         /* It may be the session that it failed at; none is offered now. */
         rp_transport_close(&conn->t);
         rp_transport_init(&conn->t);
+        conn->t.rival = rival;
     }
     handshake_failed(failure, kind, &conn->t, rv, p);
     return rv;
@@ -302,7 +303,7 @@ static int find_targets(const rp_peer_t *peer, targets_t *targets, apr_pool_t *p
     return targets->n;
 }
 
-rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends, apr_pool_t *p,
+rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends, int rival, apr_pool_t *p,
                         rp_failure_t *failure)
 {
     rp_conn_t *conn;
@@ -322,6 +323,7 @@ rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints
         failure->cause = "out of memory";
         return NULL;
     }
+    conn->t.rival = rival;
     if (connect_and_shake(conn, &targets, deadline, ends, p, failure) != APR_SUCCESS) {
         rp_conn_close(conn);
         return NULL;

@@ -94,10 +94,11 @@ rp_conn_t *rp_conn_take(rp_peer_t *peer);
 
 /**
  * A new connection, tried at each of the peer's addresses until the deadline.
- * @param ends  for whom, when the peer is to be told (proxy_protocol); NULL for nobody but ourselves
+ * @param ends   for whom, when the peer is to be told (proxy_protocol); NULL for nobody but ourselves
+ * @param rival  a descriptor: when something comes on it, the connection is not waited for any longer; -1: none
  * @return NULL with *failure filled (strings in p)
  */
-rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends, apr_pool_t *p,
+rp_conn_t *rp_conn_open(rp_peer_t *peer, apr_time_t deadline, const rp_endpoints_t *ends, int rival, apr_pool_t *p,
                         rp_failure_t *failure);
 
 /** Note a handshake that has just succeeded; rp_conn_open() does. */

@@ -364,7 +364,7 @@ apr_status_t rp_transport_tls(rp_transport_t *t, rp_tls_t *tls, apr_time_t deadl
         return rv;
     }
     while (APR_STATUS_IS_EAGAIN(rv = rp_transport_tls_step(t, failure))) {
-        rv = rp_wait(t->fd, t->want, deadline);
+        rv = rp_transport_await(t, deadline);
         if (rv != APR_SUCCESS) {
             *failure = RP_TLS_IO;
             break;

@@ -15,7 +15,7 @@
 
 void rp_transport_init(rp_transport_t *t)
 {
-    t->fd = -1;
+    t->fd = t->rival = -1;
     t->ssl = NULL;
     t->resuming = t->alerted = 0;
     t->want = 0;
@@ -61,6 +61,14 @@ apr_status_t rp_transport_connect_finish(rp_transport_t *t)
     return err;
 }
 
+apr_status_t rp_transport_await(rp_transport_t *t, apr_time_t deadline)
+{
+    rp_waitee_t waitees[2] = { { t->fd, t->want, 0 }, { t->rival, RP_WANT_READ, 0 } };
+    apr_status_t rv = rp_wait_any(waitees, 2, deadline);
+
+    return rv == APR_SUCCESS && !waitees[0].got ? APR_EINTR : rv;
+}
+
 apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address, apr_time_t deadline)
 {
     apr_status_t rv = rp_transport_connect_start(t, address);
@@ -68,7 +76,7 @@ apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address
     if (!APR_STATUS_IS_EAGAIN(rv)) {
         return rv;
     }
-    rv = rp_wait(t->fd, t->want, deadline);
+    rv = rp_transport_await(t, deadline);
     if (rv != APR_SUCCESS) {
         rp_transport_close(t);
         return rv;

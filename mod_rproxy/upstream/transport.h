@@ -27,12 +27,13 @@ typedef struct rp_transport_t {
     int resuming;       /* a session was offered in the handshake */
     int alerted;        /* the peer has sent an alert that ended the connection */
     int want;           /* after APR_EAGAIN: what to wait for (TLS may want to write in order to read) */
+    int rival;          /* while it connects: the wait ends when this descriptor has something to be read; -1: none */
     char error[160];    /* why the last call failed, for the log; "" when errno says it all */
 } rp_transport_t;
 
 void rp_transport_init(rp_transport_t *t);
 
-/** Connect to address; APR_TIMEUP past the deadline. */
+/** Connect to address; APR_TIMEUP past the deadline, APR_EINTR when t->rival has something. */
 apr_status_t rp_transport_connect(rp_transport_t *t, const rp_address_t *address, apr_time_t deadline);
 
 /**
@@ -65,6 +66,9 @@ typedef enum rp_tls_failure_e {
  * fails with RP_TLS_ALERT or RP_TLS_PROTOCOL and t->resuming, another try on a new connection is made without one.
  */
 apr_status_t rp_transport_tls(rp_transport_t *t, rp_tls_t *tls, apr_time_t deadline, rp_tls_failure_e *failure);
+
+/** Wait for t->want on the way there. @return APR_SUCCESS, APR_TIMEUP, APR_EINTR for t->rival, or an error */
+apr_status_t rp_transport_await(rp_transport_t *t, apr_time_t deadline);
 
 /** The same in steps: what is said before the first byte. @return APR_SUCCESS, or an error with *failure */
 apr_status_t rp_transport_tls_start(rp_transport_t *t, rp_tls_t *tls, rp_tls_failure_e *failure);

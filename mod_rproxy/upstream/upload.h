@@ -41,7 +41,7 @@ typedef struct rp_upload_t {
 /** To send rq's content to rq->conn, from its beginning; in the request's pool. */
 rp_upload_t *rp_upload_new(rp_request_t *rq);
 
-/** Send what can be sent without waiting. HTTP/2 streams, which have no socket to wait for, are waited for in their filter. */
+/** Send what can be sent without waiting; but HTTP/2 streams, which have no socket, are waited for in their filter. */
 rp_step_e rp_upload_step(rp_request_t *rq, rp_upload_t *upload, apr_status_t *status);
 
 /** What the client has sent, of about a chunk's size, into bb. @return RP_STEP_OK, RP_STEP_NO_INPUT or RP_STEP_CLIENT */
