@@ -42,7 +42,7 @@ sub moved_elsewhere
 each_mpm {
     my ($mpm) = @_;
     my ($a, $b, $c) = map { backend(named($_)) } qw(a b c);
-    my $slow = backend(sub { select undef, undef, undef, 0.04; named('slow')->(@_) });
+    my $slow = backend(sub { select undef, undef, undef, 0.2; named('slow')->(@_) });
     my ($h1, $h2) = map { backend(holding($_)) } qw(h1 h2);
     my @by_weight = ($a->url . ' weight=5', $b->url . ' weight=3', $c->url . ' weight=2', $h1->url . ' weight=0');
     my %pools = (
@@ -183,7 +183,7 @@ CustomLog @ROOT@/children.log child
 CONF
     part 'round-robin, 10,000 requests of many clients at a time' => sub {
         my $site = 'http://127.0.0.1:' . $httpd->port;
-        my ($status, $said) = command(['ab', '-q', '-k', '-n', 10_000, '-c', 12, "$site/"]);
+        my ($status, $said) = command(['ab', '-q', '-k', '-n', 10_000, '-c', 36, "$site/"]);
         is($status, 0, 'ab is content') or return diag($said);
         like($said, qr/Complete requests:\s+10000\nFailed requests:\s+0\n/, 'all are answered');
         my $children = count(split /\n/, RP::Place->read_file("$httpd->{root}/children.log"));
