@@ -86,14 +86,14 @@ my @wrong = (
     ['a misspelt option of a member', member('http://127.0.0.1:9 weigth=2'), qr/weigth/, qr/weight/],
     ['a weight below 0', member('http://127.0.0.1:9 weight=-1'), qr/weight=-1/, qr/0 to 256/],
     ['a backup with another priority', member('http://127.0.0.1:9 backup priority=2'), qr/backup/, qr/priority=1/],
-    ['RProxyRoom outside of a pool', 'RProxyRoom 5', qr/RProxyRoom/, qr/<RProxyPool NAME>/],
+    ['RProxyRoom outside of a pool', '!RProxyRoom 5', qr/RProxyRoom/, qr/<RProxyPool NAME>/],
     ['RProxyRoom that is too large', "<RProxyPool a>\nRProxyMember http://127.0.0.1:9\n!RProxyRoom 1001\n</RProxyPool>", qr/RProxyRoom 1001/,
         qr/0 to 1000/],
-    ['RProxyEject outside of a pool', 'RProxyEject off', qr/RProxyEject/, qr/<RProxyPool NAME>/],
-    ['a queue without an end', "<RProxyPool a>\nRProxyMember http://127.0.0.1:9\nRProxyQueue length=endless\n</RProxyPool>",
+    ['RProxyEject outside of a pool', '!RProxyEject off', qr/RProxyEject/, qr/<RProxyPool NAME>/],
+    ['a queue without an end', "<RProxyPool a>\nRProxyMember http://127.0.0.1:9\n!RProxyQueue length=endless\n</RProxyPool>",
         qr/RProxyQueue: length=endless/, qr/0 to 65535/],
-    ['a queue outside of a pool', "RProxyQueue length=5", qr/RProxyQueue/, qr/inside of <RProxyPool NAME>/],
-    ['a member with less than no requests', "<RProxyPool a>\nRProxyMember http://127.0.0.1:9 max=-1\n</RProxyPool>",
+    ['a queue outside of a pool', "!RProxyQueue length=5", qr/RProxyQueue/, qr/inside of <RProxyPool NAME>/],
+    ['a member with less than no requests', "<RProxyPool a>\n!RProxyMember http://127.0.0.1:9 max=-1\n</RProxyPool>",
         qr/RProxyMember http:\/\/127\.0\.0\.1:9: max=-1/, qr/0 to 1000000/],
     ['a name that is looked up all the time', "<RProxyPool a>\n!RProxyMember http://a.test resolve=100ms\n</RProxyPool>",
         qr{RProxyMember http://a\.test: resolve= is less than a second}, qr/write 1s/],
@@ -108,7 +108,7 @@ my @wrong = (
     ['a name server that is a name', "!RProxyResolver ns.test\n", qr/RProxyResolver ns\.test/, qr/write an IPv4 address .*10\.0\.0\.2:5353/],
     ['a name server of a virtual host', "<VirtualHost *:80>\n!RProxyResolver 10.0.0.2\n</VirtualHost>\n", qr/RProxyResolver/,
         qr/cannot occur within/],
-    ['an unknown reason to eject', "<RProxyPool a>\nRProxyMember http://127.0.0.1:9\nRProxyEject slow=3\n</RProxyPool>",
+    ['an unknown reason to eject', "<RProxyPool a>\nRProxyMember http://127.0.0.1:9\n!RProxyEject slow=3\n</RProxyPool>",
         qr/slow/, qr/failures, errors/],
     ['RProxySticky outside of a pool', '!RProxySticky cookie=S', qr/RProxySticky/, qr/<RProxyPool NAME>/],
     ['sessions without a way to tell them', sticky('gone=refuse'), qr/RProxySticky/, qr/cookie=NAME.*route=NAME.*learn=NAME/],
@@ -294,6 +294,7 @@ one_mpm {
             my $conf = RP::Place->read_file($httpd->root . '/httpd.conf');
             my @lines = split /\n/, $conf;
             my ($line) = grep { $lines[$_ - 1] =~ /^!/ } 1 .. @lines;
+            ok($line, 'the case says which line is wrong') or return;
             $conf =~ s/^!//m;
             RP::Place->write_file($httpd->root . '/httpd.conf', $conf);
 
@@ -356,7 +357,7 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyPass app
     RProxyCache off
     RProxyCompress off
-    RProxyCacheAllow shared-cookie anonymous-cookie
+    RProxyCacheAllow shared-cookie anonymous-cookie language plain-parts
     RProxyCacheHeuristic off
     RProxyCacheStatus off
     RProxyCacheTargets none

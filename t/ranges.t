@@ -31,6 +31,9 @@ RProxyCache on
 <Location /coded>
     RProxyCompress gzip
 </Location>
+<Location /plain>
+    RProxyCacheAllow plain-parts
+</Location>
 CONF
 
 each_mpm {
@@ -161,7 +164,8 @@ each_mpm {
 
 # A backend that knows ranges.  What the query may say: size, etag, chunked, ignore (ranges), wrong (another tag for
 # ranges), unknown (the complete length), odd (ranges are one byte off), changed (the tag that holds when somebody asks
-# about the other), vary, breaks (in the middle of the rest), age.
+# about the other), vary, breaks (in the middle of the rest), age, dated (Last-Modified), other-type, -date, -size (the rest has
+# another).
 sub representation { return join '', map { sprintf '%07d;', $_ } 0 .. $_[0] / 8 - 1 }
 
 sub ranged
@@ -177,7 +181,10 @@ sub ranged
     }
     $etag = qq("$how{changed}")
         if $how{changed} && ($request->field('If-Range') || $request->field('If-None-Match'));
-    my @fields = ('Cache-Control' => 'max-age=' . ($how{age} // 600), 'Content-Type' => 'text/plain',
+    my $rest = ($request->field('Range') || '') =~ /\Abytes=100-\z/;
+    my @fields = ('Cache-Control' => 'max-age=' . ($how{age} // 600),
+        'Content-Type' => $rest && $how{'other-type'} ? 'text/html' : 'text/plain',
+        $how{dated} ? ('Last-Modified' => $rest && $how{'other-date'} ? 'Tue, 02 Jan 2024 00:00:00 GMT' : $modified) : (),
         'X-Number' => $request->number, defined $etag ? (ETag => $etag) : (),
         $how{vary} ? (Vary => 'X-Kind') : ());
     my ($first, $last) = ($request->field('Range') || '') =~ /\Abytes=(\d*)-(\d*)\z/;
@@ -192,7 +199,7 @@ sub ranged
     $last = $how{size} - 1 if $last >= $how{size};
     my $body = substr $whole, $first, $last - $first + 1;
     $last++ if $how{odd};
-    push @fields, 'Content-Range' => "bytes $first-$last/" . ($how{unknown} ? '*' : $how{size}),
+    push @fields, 'Content-Range' => "bytes $first-$last/" . ($how{unknown} ? '*' : $how{size} + ($rest && $how{'other-size'} ? 1 : 0)),
         'Content-Digest' => 'sha-256=:AA==:';
     @fields = map { $_ eq $etag ? '"other"' : $_ } @fields
         if $how{wrong} && defined $request->field('If-Range');
@@ -361,6 +368,29 @@ each_mpm {
             is($backend->last_request->field('Range'), 'bytes=0-199', 'but asked for together');
             my $all = get($httpd, $target);
             ok($all->body eq $whole, 'the whole is whole');
+            is($backend->last_request->field('Range'), undef, 'and asked for as such');
+        }
+    };
+    part 'but with the operator\'s leave, while it is fresh' => sub {
+        my $whole = representation(8000);
+        for my $tag ('weak=v1', 'none=1') {
+            my $target = '/plain' . parted('size=8000', $tag);
+            $ask->($target, '0-99');
+            $backend->forget;
+            $ask->($target, '100-199');
+            is_part($ask->($target, '0-199'), $whole, 0, 199, "$tag: two are one");
+            is($backend->count, 1, 'from the store');
+            my $all = get($httpd, $target);
+            ok($all->body eq $whole, 'the whole is whole');
+            is($backend->last_request->field('Range'), 'bytes=200-', 'and only the rest was asked for');
+            is($backend->last_request->field('If-Range'), undef, 'without a condition');
+            is_hit(get($httpd, $target), 'stored');
+        }
+        for my $not ('age=0', 'unknown', 'other-type', 'other-date', 'other-size') {
+            my $target = '/plain' . parted('size=8000', 'dated', $not);
+            $ask->($target, '0-99');
+            my $all = get($httpd, $target);
+            ok($all->body eq $whole && !$all->broken, "$not: the whole is whole");
             is($backend->last_request->field('Range'), undef, 'and asked for as such');
         }
     };

@@ -37,6 +37,12 @@ RProxyCache on
 <Location /strip>
     RProxyCacheRule strip=Set-Cookie
 </Location>
+<Location /age>
+    RProxyCacheRule strict-age
+</Location>
+<Location /age/fresh>
+    RProxyCacheRule fresh=1h
+</Location>
 <Location /largest>
     RProxyCacheRule largest=1K
 </Location>
@@ -127,6 +133,18 @@ CONF
         is($backend->count, 1, 'which is answered from the store');
         is(get($httpd, fresh_target('/strip', 'Cache-Control' => 'private', 'Set-Cookie' => 'id=1'))->field('Set-Cookie'),
             'id=1', 'what is not stored keeps its cookie');
+    };
+    part 'strict-age ends the freshness of what does not say clearly how old it is' => sub {
+        for my $age ('abc', '-1', '0, 0', '7.0', '') {
+            is($seen->(fresh_target('/age', @ok, Age => $age)), 2, "with Age: $age it is asked for again");
+            is($seen->(fresh_target('/else', @ok, Age => $age)), 1, 'elsewhere not');
+            is($seen->(fresh_target('/age/fresh', @ok, Age => $age)), 1, 'nor under a lifetime of the operator\'s');
+        }
+        is($seen->(fresh_target('/age', @ok, Age => 0)), 1, 'a number says it clearly');
+        my $target = fresh_target('/age', 'Cache-Control' => 'max-age=600, stale-if-error=600', Age => 'abc', ETag => '"v"');
+        get($httpd, $target);
+        my $stale = get($httpd, $target, 'Cache-Control' => 'only-if-cached, max-stale=60');
+        is($stale->field('Age'), 600, 'it is as old as it may be, and stale by no more than has passed since');
     };
     part 'largest keeps longer bodies out' => sub {
         is($seen->(fresh_target('/largest', @ok, size => 1024)), 1, 'what is just as long is stored');

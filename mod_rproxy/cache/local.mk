@@ -1,9 +1,11 @@
 mod_rproxy_la_SOURCES += %D%/cache.h %D%/serve.c %D%/decide.h %D%/decide.c %D%/ask.h %D%/ask.c %D%/collapse.h \
-	%D%/collapse.c %D%/follow.h %D%/follow.c %D%/background.h %D%/background.c %D%/lookup.h %D%/lookup.c %D%/answer.h %D%/answer.c %D%/save.h \
-	%D%/save.c %D%/fetch.h %D%/fetch.c %D%/body_bucket.h %D%/body_bucket.c %D%/local.h %D%/local.c
+	%D%/collapse.c %D%/follow.h %D%/follow.c %D%/background.h %D%/background.c %D%/lookup.h %D%/lookup.c \
+	%D%/answer.h %D%/answer.c %D%/save.h %D%/save.c %D%/fetch.h %D%/fetch.c \
+	%D%/body_bucket.h %D%/body_bucket.c %D%/local.h %D%/local.c
 mod_rproxy_la_SOURCES += %D%/policy.h %D%/policy.c %D%/key.c %D%/marker.h %D%/marker.c %D%/search.h %D%/search.c
 mod_rproxy_la_SOURCES += %D%/host_store.h %D%/host_store.c
 mod_rproxy_la_SOURCES += %D%/hints.h %D%/hints.c
+mod_rproxy_la_SOURCES += %D%/languages.h %D%/languages.c
 mod_rproxy_la_SOURCES += %D%/purge.h %D%/purge.c %D%/purge_method.h %D%/purge_method.c \
 	%D%/purge_command.h %D%/purge_command.c
 mod_rproxy_la_SOURCES += %D%/query.h %D%/query.c

@@ -5,6 +5,7 @@
 #include <httpd.h>
 
 #include "cache/fetch.h"
+#include "cache/languages.h"
 #include "cache/lookup.h"
 #include "cache/ranges.h"
 #include "cache/search.h"
@@ -32,10 +33,18 @@ static rp_found_e found_as(const rp_lookup_t *lookup)
     return rp_stored_part(&lookup->record, lookup->entry.body_len, &part) ? RP_FOUND_PART : RP_FOUND_NOTHING;
 }
 
+static int find_variant(rp_request_t *rq, rp_lookup_t *lookup, const char *selection)
+{
+    rp_cache_hash(lookup->key_text, selection, lookup->key);
+    return get_record(rq, lookup) && !rp_record_is_marker(lookup->record.kind)
+           && !strcmp(lookup->record.selection, selection);
+}
+
 static void find(rp_request_t *rq, rp_lookup_t *lookup, const char *key_text)
 {
     const apr_table_t *selecting;
     const char *selection;
+    rp_record_t marker;
 
     lookup->key_text = key_text;
     lookup->found = RP_FOUND_NOTHING;
@@ -59,10 +68,15 @@ static void find(rp_request_t *rq, rp_lookup_t *lookup, const char *key_text)
         return;
     }
     selection = rp_vary_selection(rq->r->pool, lookup->vary, selecting);
-    rp_cache_hash(lookup->key_text, selection, lookup->key);
-    if (get_record(rq, lookup) && lookup->record.kind != RP_RECORD_VARY
-        && !strcmp(lookup->record.selection, selection)) {
+    if (find_variant(rq, lookup, selection)) {
         lookup->found = found_as(lookup);
+    }
+    else if (rp_languages_known(rq, lookup, selecting, &marker)
+             && find_variant(rq, lookup, marker.selection) && rp_languages_is(rq, &lookup->record, &marker)) {
+        lookup->found = RP_FOUND;
+    }
+    else {
+        rp_cache_hash(lookup->key_text, selection, lookup->key);
     }
 }
 

@@ -16,4 +16,8 @@ rp_put_t rp_marker_put(apr_pool_t *p, const rp_record_t *record, apr_time_t expi
  */
 apr_status_t rp_marker_store(apr_pool_t *p, rp_store_t *store, rp_record_t *marker, apr_time_t expires, uint64_t since);
 
+/** The same for a marker among the variants of its key: place is what rp_cache_hash() takes for a selection. */
+apr_status_t rp_marker_store_at(apr_pool_t *p, rp_store_t *store, const rp_record_t *marker, const char *place,
+                                apr_time_t expires, uint64_t since);
+
 #endif

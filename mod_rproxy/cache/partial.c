@@ -32,11 +32,47 @@ static const char *strong_etag(const apr_table_t *fields)
     return etag && rp_etag_strong_eq(etag, etag) ? etag : NULL;
 }
 
-static int is_same(const apr_table_t *a, const apr_table_t *b)
+static int is_fresh(const rp_record_t *record, apr_time_t now)
 {
-    const char *etag = strong_etag(a);
+    return record->lifetime > rp_current_age(record->initial_age, record->response_time, apr_time_sec(now));
+}
 
-    return etag && rp_etag_strong_eq(etag, apr_table_get(b, "ETag"));
+/* The operator's word stands in for a strong entity tag, as long as the part is fresh and its end is known. */
+static int is_same_by_leave(const rp_request_t *rq, const rp_record_t *record, apr_time_t now)
+{
+    return (RP_OR_DEFAULT(rq->dconf->cache_allow, RP_DEFAULT_ALLOW) & RP_ALLOW_PLAIN_PARTS)
+           && !strong_etag(record->fields) && record->part_complete != RP_LENGTH_UNKNOWN && is_fresh(record, now);
+}
+
+/* Do both say the same of what they are parts of? */
+static int agree(const apr_table_t *a, const apr_table_t *b)
+{
+    static const char *const names[] = { "ETag", "Last-Modified", "Content-Type", "Content-Encoding", NULL };
+    const char *const *name;
+
+    for (name = names; *name; name++) {
+        const char *one = apr_table_get(a, *name), *other = apr_table_get(b, *name);
+
+        if (one && other ? strcmp(one, other) : one != other) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Is rq->response of the representation that the stored part is of? */
+static int is_same(const rp_request_t *rq, const rp_record_t *record)
+{
+    const apr_table_t *fields = rq->response.fields;
+    const char *etag = strong_etag(record->fields);
+    rp_part_t came;
+
+    if (etag) {
+        return rp_etag_strong_eq(etag, apr_table_get(fields, "ETag"));
+    }
+    return is_same_by_leave(rq, record, rq->response.time) && agree(record->fields, fields)
+           && rp_content_range_parse(apr_table_get(fields, "Content-Range"), &came)
+           && came.complete == record->part_complete;
 }
 
 int rp_part_answers(const rp_request_t *rq, const rp_lookup_t *lookup)
@@ -58,19 +94,21 @@ int rp_part_answers(const rp_request_t *rq, const rp_lookup_t *lookup)
 int rp_part_ask(rp_request_t *rq, const rp_lookup_t *lookup)
 {
     apr_pool_t *p = rq->r->pool;
-    const char *etag;
+    const char *etag = lookup->found == RP_FOUND_PART ? strong_etag(lookup->record.fields) : NULL;
     rp_range_t missing;
     rp_part_t part;
 
     if (lookup->found != RP_FOUND_PART || rq->r->header_only || lookup->entry.body_len > JOIN_MOST
         || !rp_stored_part(&lookup->record, lookup->entry.body_len, &part) || !rp_part_missing(&part, &missing)
-        || !(etag = strong_etag(lookup->record.fields))) {
+        || (!etag && !is_same_by_leave(rq, &lookup->record, apr_time_now()))) {
         return 0;
     }
     apr_table_setn(rq->fields, "Range", missing.last == RP_LENGTH_UNKNOWN
                    ? apr_psprintf(p, "bytes=%" APR_UINT64_T_FMT "-", missing.first)
                    : apr_psprintf(p, "bytes=%" APR_UINT64_T_FMT "-%" APR_UINT64_T_FMT, missing.first, missing.last));
-    apr_table_setn(rq->fields, "If-Range", etag);
+    if (etag) {
+        apr_table_setn(rq->fields, "If-Range", etag);
+    }
     return 1;
 }
 
@@ -171,7 +209,7 @@ static int join(rp_request_t *rq, rp_lookup_t *lookup)
     apr_table_t *fields;
 
     if (!rp_stored_part(&lookup->record, lookup->entry.body_len, &stored) || !incoming_part(rq, &came)
-        || response->framing.body != RP_BODY_LENGTH || !is_same(lookup->record.fields, response->fields)
+        || response->framing.body != RP_BODY_LENGTH || !is_same(rq, &lookup->record)
         || !rp_part_combine(&stored, &came, splice) || !rp_part_is_whole(&splice->part)
         || !stored_bytes(rq, &lookup->entry, 0, splice->before, &response->ahead)
         || !stored_bytes(rq, &lookup->entry, splice->after_from, splice->after, &response->behind)) {
@@ -228,7 +266,7 @@ static int add_to_part(rp_request_t *rq, const rp_lookup_t *lookup, rp_part_t *c
     rp_part_t stored;
     rp_splice_t splice;
 
-    if (!is_same(record->fields, rq->response.fields)
+    if (!is_same(rq, record)
         || !rp_stored_part(record, lookup->entry.body_len, &stored)) {
         return 1;
     }
@@ -240,8 +278,7 @@ static int add_to_part(rp_request_t *rq, const rp_lookup_t *lookup, rp_part_t *c
     }
     /* One of them is kept: what can answer more. */
     return part_len(came) >= part_len(&stored)
-           || record->lifetime <= rp_current_age(record->initial_age, record->response_time,
-                                                 apr_time_sec(rq->response.time));
+           || !is_fresh(record, rq->response.time);
 }
 
 /* Is what is stored whole another representation than this is of? */

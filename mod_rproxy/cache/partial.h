@@ -6,7 +6,8 @@
  * What a backend sends for one range is stored as a part, under the key that the whole would have and with the whole's
  * status and fields.  It answers ranges within it.  Another part of the same representation that touches it makes it
  * larger; and when the whole is wanted, only what is missing is asked for.  That two responses are of the same
- * representation shows in a strong entity tag, and in nothing else.
+ * representation shows in a strong entity tag, and in nothing else, unless the operator says otherwise (RProxyCacheAllow
+ * plain-parts).
  */
 #ifndef RP_PARTIAL_H
 #define RP_PARTIAL_H
@@ -18,7 +19,7 @@ int rp_part_answers(const rp_request_t *rq, const rp_lookup_t *lookup);
 
 /**
  * The whole is wanted and a part was found: make rq->fields ask for the rest, on condition that it is of the same
- * representation.
+ * representation if that can be told.
  * @return nonzero when they do; 0 when the part is of no use to that
  */
 int rp_part_ask(rp_request_t *rq, const rp_lookup_t *lookup);

@@ -101,6 +101,7 @@ static void set_seconds(rp_secs_t *seconds, apr_interval_time_t time)
 static void apply(rp_policy_t *policy, const rp_rule_t *rule, int status)
 {
     policy->no_store = RP_OR_DEFAULT(rule->no_store, policy->no_store);
+    policy->strict_age = RP_OR_DEFAULT(rule->strict_age, policy->strict_age);
     choose_fresh(rule->fresh, status, &policy->fresh);
     choose_fresh(rule->default_fresh, status, &policy->default_fresh);
     set_seconds(&policy->stale_while_revalidate, rule->stale_while_revalidate);

@@ -22,6 +22,7 @@ typedef struct rp_policy_t {
 
     /* Of the response: rp_policy_response(). */
     int no_store;
+    int strict_age;           /* an Age that is not one number ends freshness */
     rp_secs_t fresh;          /* freshness lifetime from its arrival, whatever it says; RP_NO_TIME: no word */
     rp_secs_t default_fresh;  /* the same, when it says nothing of freshness */
     rp_secs_t stale_while_revalidate; /* when it does not say (RFC 5861), counted from the end of its freshness; */

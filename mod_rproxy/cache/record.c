@@ -157,7 +157,7 @@ int rp_record_decode(apr_pool_t *p, rp_str_t bytes, rp_record_t *record)
     record->lifetime = (rp_secs_t)le64toh((uint64_t)fixed.lifetime);
     record->part_first = le64toh(fixed.part_first);
     record->part_complete = le64toh(fixed.part_complete);
-    if (le32toh(fixed.magic) != MAGIC || record->kind < RP_RECORD_RESPONSE || record->kind > RP_RECORD_HINTS
+    if (le32toh(fixed.magic) != MAGIC || record->kind < RP_RECORD_RESPONSE || record->kind > RP_RECORD_LANGUAGE
         || le32toh(fixed.nfields) > MAX_FIELDS
         || !(record->key = take_string(&bytes, le32toh(fixed.key_len)))
         || !(record->vary = take_string(&bytes, le32toh(fixed.vary_len)))
@@ -166,7 +166,7 @@ int rp_record_decode(apr_pool_t *p, rp_str_t bytes, rp_record_t *record)
         return 0;
     }
     record->fields = NULL;
-    if (record->kind == RP_RECORD_VARY || record->kind == RP_RECORD_SEARCH) {
+    if (rp_record_is_marker(record->kind)) {
         return 1;
     }
     if (record->status < (record->kind == RP_RECORD_HINTS ? 103 : 200) || record->status > 599) {

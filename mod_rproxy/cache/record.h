@@ -2,8 +2,8 @@
 
 /**
  * The record in front of a stored body: what must be known to reuse it, in a form that every store keeps and every host
- * of a farm reads.  Versioned; numbers are little-endian; every length is checked when it is read back, because a store may
- * be damaged or written by somebody else.
+ * of a farm reads.  Versioned; numbers are little-endian; every length is checked when it is read back, because a store
+ * may be damaged or written by somebody else.
  */
 #ifndef RP_RECORD_H
 #define RP_RECORD_H
@@ -19,8 +19,17 @@ typedef enum rp_record_kind_e {
     /* Says which differences between queries make none (search.h): its .vary has them. */
     RP_RECORD_SEARCH = 4,
     /* Fields of a 103, status: they tell what the response to come will need (cache/hints.h). */
-    RP_RECORD_HINTS = 5
+    RP_RECORD_HINTS = 5,
+    /* Leads to a variant by its language (languages.h): .vary is the place of the marker itself among the variants,
+     * .selection that of the variant, .reason the variant's language. */
+    RP_RECORD_LANGUAGE = 6
 } rp_record_kind_e;
+
+/** Does a record of that kind only lead to others? It has no status and no fields. */
+static inline int rp_record_is_marker(rp_record_kind_e kind)
+{
+    return kind == RP_RECORD_VARY || kind == RP_RECORD_SEARCH || kind == RP_RECORD_LANGUAGE;
+}
 
 typedef struct rp_record_t {
     rp_record_kind_e kind;
@@ -35,7 +44,7 @@ typedef struct rp_record_t {
     rp_secs_t lifetime;      /* freshness lifetime */
     uint64_t part_first;     /* of RP_RECORD_PART: the body's first byte in the representation, ... */
     uint64_t part_complete;  /* ... whose length is this, or RP_LENGTH_UNKNOWN */
-    apr_table_t *fields;     /* end-to-end response fields, as the client gets them; NULL for RP_RECORD_VARY and _SEARCH */
+    apr_table_t *fields;     /* end-to-end response fields, as the client gets them; NULL for a marker */
 } rp_record_t;
 
 /** The record's bytes, in p. */

@@ -9,6 +9,7 @@
 
 #include "cache/body_bucket.h"
 #include "cache/collapse.h"
+#include "cache/languages.h"
 #include "cache/marker.h"
 #include "cache/purge.h"
 #include "cache/save.h"
@@ -55,11 +56,13 @@ static void date_record(const rp_request_t *rq, rp_record_t *record, const rp_re
         .most = apr_time_sec(RP_OR_DEFAULT(conf->heuristic_max, RP_DEFAULT_HEURISTIC_MAX)),
     };
 
-
     record->request_time = facts->request_time;
     record->response_time = facts->response_time;
     record->initial_age = rp_initial_age(facts);
     record->lifetime = rp_freshness_lifetime(facts, heuristic);
+    if (rq->policy.strict_age && facts->age_is_unclear && facts->ruled == RP_NO_TIME) {
+        record->initial_age = longer(record->initial_age, record->lifetime);
+    }
 }
 
 static void add_date(rp_request_t *rq)
@@ -96,7 +99,7 @@ static void store_vary(apr_pool_t *p, rp_store_t *store, const rp_record_t *reco
 }
 
 /* What leads to the response, before it is there. @return 0 when it is not to be stored: it was purged meanwhile */
-static int store_markers(const rp_request_t *rq, const rp_lookup_t *lookup, const char *search, const rp_record_t *record,
+static int store_markers(rp_request_t *rq, const rp_lookup_t *lookup, const char *search, const rp_record_t *record,
                          apr_time_t expires)
 {
     if (search && !rp_search_store(rq, lookup, search, record, expires)) {
@@ -104,6 +107,7 @@ static int store_markers(const rp_request_t *rq, const rp_lookup_t *lookup, cons
     }
     if (*record->vary) {
         store_vary(rq->r->pool, lookup->store, record, expires, lookup->since);
+        rp_languages_store(rq, lookup, record, expires);
     }
     return 1;
 }
@@ -450,12 +454,14 @@ static void freshen(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc_t *reques
     rp_response_facts(rq->r->pool, &stored, record->status, rp_policy_heeded(rq, record->fields),
                       rp_cache_targets(rq->dconf), fresh->request_time, fresh->response_time);
     stored.age = fresh->age;
+    stored.age_is_unclear = fresh->age_is_unclear;
     rp_policy_facts(rq, &stored);
     date_record(rq, record, &stored);
     freshen_stored(rq, lookup, &stored, request_cc);
 }
 
-static void read_both(rp_request_t *rq, const rp_record_t *record, rp_response_facts_t *stored, rp_response_facts_t *fresh)
+static void read_both(rp_request_t *rq, const rp_record_t *record, rp_response_facts_t *stored,
+                      rp_response_facts_t *fresh)
 {
     add_date(rq);
     read_facts(rq, rq->response.status, rq->response.fields, fresh);

@@ -23,30 +23,37 @@ const char *rp_cmd_cache_early(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
-#define ALLOW_WANTED "none, or some of authorization, shared-cookie, anonymous-cookie and set-cookie"
+static const struct {
+    const char *word;
+    int leave;
+} leaves[] = {
+    { "none", 0 },
+    { "authorization", RP_ALLOW_AUTHORIZATION },
+    { "shared-cookie", RP_ALLOW_SHARED_COOKIE },
+    { "anonymous-cookie", RP_ALLOW_ANONYMOUS_COOKIE },
+    { "set-cookie", RP_ALLOW_SET_COOKIE },
+    { "language", RP_ALLOW_LANGUAGE },
+    { "plain-parts", RP_ALLOW_PLAIN_PARTS },
+};
+
+#define NLEAVES (sizeof(leaves) / sizeof(*leaves))
+#define ALLOW_WANTED "none, or some of authorization, shared-cookie, anonymous-cookie, set-cookie, language and " \
+    "plain-parts"
 
 const char *rp_cmd_cache_allow(cmd_parms *cmd, void *dir, int argc, char *const argv[])
 {
     rp_dir_conf_t *conf = dir;
+    apr_size_t which;
     int i;
 
     conf->cache_allow = 0;
     for (i = 0; i < argc; i++) {
-        if (!strcasecmp(argv[i], "authorization")) {
-            conf->cache_allow |= RP_ALLOW_AUTHORIZATION;
+        for (which = 0; which < NLEAVES && strcasecmp(argv[i], leaves[which].word); which++) {
         }
-        else if (!strcasecmp(argv[i], "set-cookie")) {
-            conf->cache_allow |= RP_ALLOW_SET_COOKIE;
-        }
-        else if (!strcasecmp(argv[i], "shared-cookie")) {
-            conf->cache_allow |= RP_ALLOW_SHARED_COOKIE;
-        }
-        else if (!strcasecmp(argv[i], "anonymous-cookie")) {
-            conf->cache_allow |= RP_ALLOW_ANONYMOUS_COOKIE;
-        }
-        else if (strcasecmp(argv[i], "none") || argc > 1) {
+        if (which == NLEAVES || (leaves[which].leave == 0 && argc > 1)) {
             return apr_psprintf(cmd->pool, "RProxyCacheAllow %s: write " ALLOW_WANTED, argv[i]);
         }
+        conf->cache_allow |= leaves[which].leave;
     }
     return argc ? NULL : "RProxyCacheAllow: write " ALLOW_WANTED;
 }

@@ -180,6 +180,8 @@ typedef enum rp_cache_status_e {
 #define RP_ALLOW_SET_COOKIE 2
 #define RP_ALLOW_SHARED_COOKIE 4
 #define RP_ALLOW_ANONYMOUS_COOKIE 8
+#define RP_ALLOW_LANGUAGE 16
+#define RP_ALLOW_PLAIN_PARTS 32
 #define RP_DEFAULT_ALLOW RP_ALLOW_SHARED_COOKIE
 
 /** Lifetimes by status: an entry of fresh= in RProxyCacheRule. */
@@ -197,6 +199,7 @@ typedef struct rp_rule_t {
     int bypass;                 /* flags and times are RP_UNSET, lists NULL, where the rule says nothing */
     int no_store;
     int no_collapse;
+    int strict_age;
     apr_interval_time_t stale_while_revalidate;
     apr_interval_time_t stale_if_error;
     apr_interval_time_t keep;

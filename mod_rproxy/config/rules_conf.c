@@ -21,7 +21,7 @@ const rp_option_t rp_rule_options[] = {
 static void start_rule(rp_rule_t *rule)
 {
     memset(rule, 0, sizeof(*rule));
-    rule->bypass = rule->no_store = rule->no_collapse = RP_UNSET;
+    rule->bypass = rule->no_store = rule->no_collapse = rule->strict_age = RP_UNSET;
     rule->stale_while_revalidate = rule->stale_if_error = rule->keep = RP_UNSET;
     rule->largest = RP_UNSET;
 }
@@ -238,7 +238,7 @@ static int is_of_response(const rp_rule_t *rule)
 {
     return rule->no_store != RP_UNSET || rule->stale_while_revalidate != RP_UNSET || rule->stale_if_error != RP_UNSET
            || rule->keep != RP_UNSET || rule->largest != RP_UNSET || rule->fresh || rule->default_fresh || rule->ignore
-           || rule->strip;
+           || rule->strip || rule->strict_age != RP_UNSET;
 }
 
 static const char *read_actions(cmd_parms *cmd, int argc, char *const argv[], rp_rule_t *rule, rp_expr_t *expr)

@@ -4,31 +4,12 @@
 
 #include "http/http.h"
 
-/* Weights are in thousandths, which is all that a qvalue can say (RFC 9110 §12.4.2). */
-#define WEIGHT_MAX 1000
 #define WEIGHT_UNSAID (-1)
 
 typedef struct weights_t {
     int of[RP_NCODINGS];
     int star;
 } weights_t;
-
-/** @return -1 when s is not a qvalue */
-static int parse_qvalue(rp_str_t s)
-{
-    if (s.len == 0 || s.len > 5 || (s.ptr[0] != '0' && s.ptr[0] != '1') || (s.len > 1 && s.ptr[1] != '.')) {
-        return -1;
-    }
-    int q = (s.ptr[0] - '0') * WEIGHT_MAX;
-    int unit = WEIGHT_MAX / 10;
-    for (size_t i = 2; i < s.len; i++, unit /= 10) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9') {
-            return -1;
-        }
-        q += (s.ptr[i] - '0') * unit;
-    }
-    return q <= WEIGHT_MAX ? q : -1;
-}
 
 /**
  * An element's weight.  One that cannot be read is 0: a coding is used only when we know that it is wanted.
@@ -39,11 +20,11 @@ static int parse_weight(rp_str_t params)
     rp_str_t value;
     while (rp_param_next(&params, &name, &value)) {
         if (rp_str_is(name, "q")) {
-            int q = parse_qvalue(value);
+            int q = rp_parse_qvalue(value);
             return q < 0 ? 0 : q;
         }
     }
-    return WEIGHT_MAX;
+    return RP_QVALUE_MAX;
 }
 
 /** Where the weight of a coding of that name belongs; NULL for one that we don't know. */

@@ -197,3 +197,19 @@ int rp_parse_uint(rp_str_t s, uint64_t max, uint64_t *out)
     *out = n;
     return 1;
 }
+
+int rp_parse_qvalue(rp_str_t s)
+{
+    if (s.len == 0 || s.len > 5 || (s.ptr[0] != '0' && s.ptr[0] != '1') || (s.len > 1 && s.ptr[1] != '.')) {
+        return -1;
+    }
+    int q = (s.ptr[0] - '0') * RP_QVALUE_MAX;
+    int unit = RP_QVALUE_MAX / 10;
+    for (size_t i = 2; i < s.len; i++, unit /= 10) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9') {
+            return -1;
+        }
+        q += (s.ptr[i] - '0') * unit;
+    }
+    return q <= RP_QVALUE_MAX ? q : -1;
+}

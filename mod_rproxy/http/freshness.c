@@ -20,13 +20,9 @@ static rp_secs_t as_delta(rp_secs_t seconds)
  * Age has one value; of several the first counts, and one that is no number counts as absent (RFC 9111 §5.1).  What has
  * become a parameter on the way is not part of the number: better too old than forgotten.
  */
-static rp_secs_t age_of(const apr_table_t *fields)
+static rp_secs_t age_of(const char *value)
 {
-    const char *value = apr_table_get(fields, "Age");
-    if (!value) {
-        return 0;
-    }
-    rp_str_t list = {value, strlen(value)};
+    rp_str_t list = {value, value ? strlen(value) : 0};
     rp_str_t first, number, unused;
     uint64_t seconds;
     if (!rp_list_next(&list, &first) || !rp_param_next(&first, &number, &unused)
@@ -34,6 +30,12 @@ static rp_secs_t age_of(const apr_table_t *fields)
         return 0;
     }
     return (rp_secs_t)seconds;
+}
+
+static int age_is_unclear(const char *all)
+{
+    uint64_t seconds;
+    return all && !rp_parse_uint(rp_trim((rp_str_t){all, strlen(all)}), RP_MAX_DELTA, &seconds);
 }
 
 typedef struct expires_t {
@@ -74,7 +76,8 @@ void rp_response_facts(apr_pool_t *p, rp_response_facts_t *facts, int status, co
     facts->date = rp_date_parse(apr_table_get(fields, "Date"), response_time);
     facts->expires = facts->targeted ? RP_NO_TIME : expires_of(fields, response_time);
     facts->last_modified = rp_date_parse(apr_table_get(fields, "Last-Modified"), response_time);
-    facts->age = age_of(fields);
+    facts->age = age_of(apr_table_get(fields, "Age"));
+    facts->age_is_unclear = age_is_unclear(apr_table_getm(p, fields, "Age"));
     facts->etag = etag_of(fields);
     facts->vary = apr_table_getm(p, fields, "Vary");
     facts->has_set_cookie = apr_table_get(fields, "Set-Cookie") || apr_table_get(fields, "Set-Cookie2");
@@ -176,7 +179,8 @@ int rp_may_store_cookie(const rp_response_facts_t *facts, rp_cookies_e allowed, 
 /** The last condition of RFC 9111 §3: something says that caches may keep it. */
 static int has_leave(const rp_response_facts_t *facts)
 {
-    return facts->ruled != RP_NO_TIME || rp_has_explicit_freshness(facts) || facts->cc.public_ || rp_status_is_heuristic(facts->status);
+    return facts->ruled != RP_NO_TIME || rp_has_explicit_freshness(facts) || facts->cc.public_
+           || rp_status_is_heuristic(facts->status);
 }
 
 /** Could it ever be used, fresh, stale or validated?  If not, storing it is wasted work. */

@@ -76,6 +76,12 @@ int rp_list_has(const char *value, const char *token);
  */
 int rp_parse_uint(rp_str_t s, uint64_t max, uint64_t *out);
 
+/** What a weight is at most: thousandths are all that a qvalue can say. */
+#define RP_QVALUE_MAX 1000
+
+/** A qvalue (RFC 9110 §12.4.2) in thousandths, 0..RP_QVALUE_MAX; -1 when s is none. */
+int rp_parse_qvalue(rp_str_t s);
+
 /* ------------------------------------------------------------------ head.c, framing.c: a response's head and length */
 
 typedef struct rp_field_t {
@@ -104,9 +110,10 @@ typedef struct rp_head_t {
 
 /**
  * Parse the head of an HTTP/1.x response (RFC 9112 §4, §5) from buf[0..len).  All slices in head point into buf,
- * which is writable because obs-folds are replaced in place.  Strict: an invalid status line, a status below 100, a bare CR, a NUL or other control byte, white space in or after a field name, an empty field name,
- * a fold before the first field, more than RP_MAX_FIELDS fields are RP_PARSE_BAD.  A bare LF ends a line; the space
- * before an empty reason may be missing.
+ * which is writable because obs-folds are replaced in place.  Strict: an invalid status line, a status below 100, a
+ * bare CR, a NUL or other control byte, white space in or after a field name, an empty field name, a fold before the
+ * first field, more than RP_MAX_FIELDS fields are RP_PARSE_BAD.  A bare LF ends a line; the space before an empty reason
+ * may be missing.
  * @param seen  bytes of buf that an earlier call already looked at (0 at first, and again after a 1xx head was taken
  *              out): avoids scanning them again.  With it, what is wrong may be told only once the empty line is there,
  *              so the caller bounds len.
@@ -138,10 +145,10 @@ typedef struct rp_framing_t {
 
 /**
  * How long the response's body is (RFC 9112 §6.3).  An unknown transfer coding ends with the connection, and its
- * bytes are passed on as they are.  Conflicting or malformed Content-Length (a list of equal
- * values is folded into one), Transfer-Encoding together with Content-Length, Transfer-Encoding in HTTP/1.0,
- * a Transfer-Encoding other than exactly one "chunked" or one unknown coding are refused, also where there is no body: what cannot be framed
- * with certainty could be another response's bytes.  A 101, and a 1xx or 204 that announces a body, is not reusable.
+ * bytes are passed on as they are.  Conflicting or malformed Content-Length (a list of equal values is folded into one),
+ * Transfer-Encoding together with Content-Length, Transfer-Encoding in HTTP/1.0, a Transfer-Encoding other than exactly
+ * one "chunked" or one unknown coding are refused, also where there is no body: what cannot be framed with certainty
+ * could be another response's bytes.  A 101, and a 1xx or 204 that announces a body, is not reusable.
  * What is passed on gets its Content-Length from ->length, not from the field's text, which may be "5, 5".
  * @param to_head  the request was HEAD
  * @return 1, or 0 with ->error set
@@ -344,6 +351,7 @@ typedef struct rp_response_facts_t {
     rp_secs_t expires;       /* RP_NO_TIME when absent or targeted; 0 when invalid: in the past (RFC 9111 §5.3) */
     rp_secs_t last_modified;
     rp_secs_t age;           /* Age field's value, 0 when absent or invalid; its first value when a list */
+    int age_is_unclear;      /* there is an Age, and it is not one number */
     const char *etag;        /* as received; NULL when absent or malformed */
     const char *vary;        /* all lines joined; NULL when absent */
     int has_set_cookie;
@@ -391,8 +399,9 @@ const char *rp_not_storable(const rp_response_facts_t *facts, const rp_store_rul
                             const rp_cc_t *request_cc, int had);
 
 /**
- * May a response that has a Set-Cookie be stored, as far as the cookie is concerned?  A cookie that private="Set-Cookie"
- * or no-cache="Set-Cookie" keep back never hinders: the caller leaves it out (RFC 9111 §5.2.2.4, §5.2.2.7).
+ * May a response that has a Set-Cookie be stored, as far as the cookie is concerned?  A cookie that
+ * private="Set-Cookie" or no-cache="Set-Cookie" keep back never hinders: the caller leaves it out (RFC 9111 §5.2.2.4,
+ * §5.2.2.7).
  */
 int rp_may_store_cookie(const rp_response_facts_t *facts, rp_cookies_e allowed, int had);
 
@@ -410,8 +419,8 @@ typedef struct rp_heuristic_t {
 
 /**
  * Freshness lifetime for a shared cache (RFC 9111 §4.2.1), 0..RP_MAX_DELTA seconds: the operator's, s-maxage, max-age,
- * Expires - Date, then a part of the time since Last-Modified, for statuses that allow it and for what is marked "public"
- * (§4.2.2).
+ * Expires - Date, then a part of the time since Last-Modified, for statuses that allow it and for what is marked
+ * "public" (§4.2.2).
  */
 rp_secs_t rp_freshness_lifetime(const rp_response_facts_t *facts, rp_heuristic_t heuristic);
 
@@ -480,69 +489,6 @@ int rp_head_is_of(const rp_response_facts_t *stored, const rp_response_facts_t *
  */
 void rp_freshen_fields(apr_table_t *stored, const apr_table_t *fresh);
 
-/* ------------------------------------------------------------------ range.c: RFC 9110 §14 */
-
-/** The length of a representation of which nobody has told it. */
-#define RP_LENGTH_UNKNOWN UINT64_MAX
-
-/** Bytes first to last, both included. */
-typedef struct rp_range_t {
-    uint64_t first;
-    uint64_t last;
-} rp_range_t;
-
-typedef enum rp_range_e {
-    RP_RANGE_NONE,          /* no range of bytes is asked for, or not in a form to be understood: the whole is meant */
-    RP_RANGE_ONE,           /* *range is it */
-    RP_RANGE_MANY,          /* two at least can be satisfied; they may overlap */
-    RP_RANGE_UNKNOWN,       /* one, relative to an end that is not known */
-    RP_RANGE_UNSATISFIABLE  /* 416 */
-} rp_range_e;
-
-/**
- * What a Range field asks for of a representation of complete bytes, which may be RP_LENGTH_UNKNOWN (RFC 9110 §14.1.2,
- * §14.2).  One malformed range makes the whole field one to ignore; of an empty representation there are no ranges.
- * @param field  its lines joined; may be NULL
- * @param range  set for RP_RANGE_ONE, never beyond the representation's end
- */
-rp_range_e rp_range_parse(const char *field, uint64_t complete, rp_range_t *range);
-
-/** A part of a representation: bytes first to last of complete, which may be RP_LENGTH_UNKNOWN. */
-typedef struct rp_part_t {
-    uint64_t first;
-    uint64_t last;
-    uint64_t complete;
-} rp_part_t;
-
-/** Read Content-Range (RFC 9110 §14.4). @return 0 when it is NULL, invalid, of another unit or that of a 416 */
-int rp_content_range_parse(const char *field, rp_part_t *part);
-
-/** Nonzero when nothing is missing from it. */
-int rp_part_is_whole(const rp_part_t *part);
-
-/** Nonzero when all of range lies within part. */
-int rp_part_covers(const rp_part_t *part, const rp_range_t *range);
-
-/**
- * The one range that makes a part whole: what is behind it (missing->last is RP_LENGTH_UNKNOWN: to the end), or what
- * is before it.  @return 0 when there is none: it is whole, or lacks both its beginning and its end
- */
-int rp_part_missing(const rp_part_t *part, rp_range_t *missing);
-
-/** How an older part and a newer one make a larger one: some of the older, all of the newer, some of the older. */
-typedef struct rp_splice_t {
-    rp_part_t part;      /* what comes out */
-    uint64_t before;     /* so many bytes from the older one's beginning */
-    uint64_t after;      /* so many of its bytes ... */
-    uint64_t after_from; /* ... from this offset in it to its end */
-} rp_splice_t;
-
-/**
- * Combine two parts of one representation (RFC 9111 §3.4).  That they are, by the same strong validator, is for the
- * caller to see to.  @return 0 when there is a gap between them, or they contradict each other about the complete length
- */
-int rp_part_combine(const rp_part_t *old, const rp_part_t *fresh, rp_splice_t *splice);
-
 /* ------------------------------------------------------------------ vary.c: RFC 9111 §4.1 */
 
 /** Nonzero when Vary (may be NULL) has "*", or a member that is no field name and so cannot be matched either. */
@@ -555,17 +501,25 @@ const char *rp_vary_names(apr_pool_t *p, const char *vary);
 
 /**
  * The part of a request that Vary names make a key of: for each name its normalised values (all lines joined, white
- * space around commas removed, Accept-Language, -Encoding and -Charset in lower case and without an order, absent distinct
- * from empty), in a form in
- * which no two different selections are alike.
+ * space around commas removed, Accept-Language, -Encoding and -Charset in lower case and without an order, absent
+ * distinct from empty), in a form in which no two different selections are alike.
  * @param names  from rp_vary_names, neither NULL nor "*"
  */
 const char *rp_vary_selection(apr_pool_t *p, const char *names, const apr_table_t *request);
 
+/**
+ * The same as for a request whose Accept-Language asks for nothing but language, a form that no rp_vary_selection has.
+ * @param language  from rp_language_preferred() or rp_language_only()
+ * @return NULL when accept-language is not among names
+ */
+const char *rp_vary_selection_in(apr_pool_t *p, const char *names, const apr_table_t *request, const char *language);
+
+#include "http/range.h"      /* range.c */
 #include "http/structured.h" /* structured.c: RFC 9651 */
 #include "http/query.h"      /* query.c, cookie.c */
 #include "http/session.h"    /* session.c, cookie.c */
 #include "http/extensions.h" /* tags.c, no_vary_search.c */
+#include "http/language.h"   /* language.c */
 
 /* ------------------------------------------------------------------ accept_encoding.c: RFC 9110 §12.5.3 */
 

@@ -72,14 +72,18 @@ t_unit_test_no_vary_search_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_tags t/fuzz/fuzz_no_vary_search
 
 # Content codings
-librpcore_la_SOURCES += %D%/accept_encoding.c
+librpcore_la_SOURCES += %D%/accept_encoding.c %D%/language.h %D%/language.c
+check_PROGRAMS += t/unit/test_language
+t_unit_test_language_SOURCES = t/unit/test_language.c
+t_unit_test_language_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_language
 
 check_PROGRAMS += t/unit/test_accept_encoding
 t_unit_test_accept_encoding_SOURCES = t/unit/test_accept_encoding.c
 t_unit_test_accept_encoding_LDADD = $(UNIT_LDADD)
 
 # Ranges
-librpcore_la_SOURCES += %D%/range.c
+librpcore_la_SOURCES += %D%/range.h %D%/range.c
 
 check_PROGRAMS += t/unit/test_range
 t_unit_test_range_SOURCES = t/unit/test_range.c

@@ -218,12 +218,29 @@ static void put_lines(writer_t *w, rp_str_t name, const apr_table_entry_t *lines
     }
 }
 
-static void put_field(writer_t *w, rp_str_t name, const apr_table_entry_t *lines, int n)
+/** A request's fields, and the language that stands in for its Accept-Language; NULL for none. */
+typedef struct request_t {
+    const apr_table_entry_t *lines;
+    int n;
+    const char *language;
+} request_t;
+
+static int is_stood_in_for(const request_t *request, rp_str_t name)
 {
+    return request->language && rp_str_is(name, "accept-language");
+}
+
+static void put_field(writer_t *w, rp_str_t name, const request_t *request)
+{
+    const apr_table_entry_t *lines = request->lines;
+    int n = request->n;
     memcpy(w->at, name.ptr, name.len);
     w->at += name.len;
     w->quoted = 0;
-    if (is_preference(name)) {
+    if (is_stood_in_for(request, name)) {
+        w->at = stpcpy(stpcpy(w->at, "="), request->language);
+    }
+    else if (is_preference(name)) {
         put_preference(w, name, lines, n);
     }
     else {
@@ -233,32 +250,45 @@ static void put_field(writer_t *w, rp_str_t name, const apr_table_entry_t *lines
 }
 
 /** Bytes that put_field() writes at most. */
-static size_t most_bytes(rp_str_t name, const apr_table_entry_t *lines, int n)
+static size_t most_bytes(rp_str_t name, const request_t *request)
 {
     size_t bytes = name.len + 1;
-    for (int i = 0; i < n; i++) {
-        if (is_named(&lines[i], name)) {
-            bytes += 2 + 2 * strlen(lines[i].val);
+    if (is_stood_in_for(request, name)) {
+        return bytes + 1 + strlen(request->language);
+    }
+    for (int i = 0; i < request->n; i++) {
+        if (is_named(&request->lines[i], name)) {
+            bytes += 2 + 2 * strlen(request->lines[i].val);
         }
     }
     return bytes;
 }
 
-const char *rp_vary_selection(apr_pool_t *p, const char *names, const apr_table_t *request)
+static const char *selection(apr_pool_t *p, const char *names, const apr_table_t *fields, const char *language)
 {
-    const apr_array_header_t *fields = apr_table_elts(request);
-    const apr_table_entry_t *lines = (const apr_table_entry_t *)fields->elts;
+    const apr_array_header_t *all = apr_table_elts(fields);
+    const request_t request = {(const apr_table_entry_t *)all->elts, all->nelts, language};
     rp_str_t name;
 
     size_t bytes = 1;
     for (rp_str_t list = slice(names); rp_list_next(&list, &name);) {
-        bytes += most_bytes(name, lines, fields->nelts);
+        bytes += most_bytes(name, &request);
     }
     char *text = apr_palloc(p, bytes);
     writer_t w = {p, text, 0};
     for (rp_str_t list = slice(names); rp_list_next(&list, &name);) {
-        put_field(&w, name, lines, fields->nelts);
+        put_field(&w, name, &request);
     }
     *w.at = '\0';
     return text;
+}
+
+const char *rp_vary_selection(apr_pool_t *p, const char *names, const apr_table_t *request)
+{
+    return selection(p, names, request, NULL);
+}
+
+const char *rp_vary_selection_in(apr_pool_t *p, const char *names, const apr_table_t *request, const char *language)
+{
+    return rp_list_has(names, "accept-language") ? selection(p, names, request, language) : NULL;
 }

@@ -76,6 +76,24 @@ static void an_age_is_the_first_number_of_its_first_line(void **state)
     }
 }
 
+static void an_age_that_is_not_one_number_is_unclear(void **state)
+{
+    (void)state;
+    static const char *const clear[] = {"", "Age: 0", "Age: 007", "Age: 7200 ", "Age: 99999999999999999999999"};
+    static const char *const unclear[] = {
+        "Age: 0, 0", "Age: 0\nAge: 0", "Age: 0,7200", "Age: abc", "Age: -7200", "Age: 7200.0", "Age: 7200;foo=bar",
+        "Age: ", "Age: 72 00",
+    };
+    for (size_t i = 0; i < COUNT(clear); i++) {
+        assert_false(response(200, clear[i]).age_is_unclear);
+    }
+    for (size_t i = 0; i < COUNT(unclear); i++) {
+        if (!response(200, unclear[i]).age_is_unclear) {
+            fail_msg("%s", unclear[i]);
+        }
+    }
+}
+
 static void an_invalid_expires_is_past_and_of_several_the_earliest_counts(void **state)
 {
     (void)state;
@@ -408,6 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_are_taken_from_the_fields),
         cmocka_unit_test(an_age_is_the_first_number_of_its_first_line),
+        cmocka_unit_test(an_age_that_is_not_one_number_is_unclear),
         cmocka_unit_test(an_invalid_expires_is_past_and_of_several_the_earliest_counts),
         cmocka_unit_test(the_lifetime_is_what_the_first_rule_that_applies_says),
         cmocka_unit_test(the_initial_age_is_the_larger_of_apparent_and_corrected_age),

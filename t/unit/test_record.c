@@ -181,6 +181,24 @@ static void hints_come_back_and_nothing_else_is_interim(void **state)
     assert_comes_back(&record);
 }
 
+static void what_leads_to_others_has_no_fields(void **state)
+{
+    static const rp_record_kind_e kinds[] = { RP_RECORD_VARY, RP_RECORD_SEARCH, RP_RECORD_LANGUAGE };
+    rp_record_t record = marker();
+    size_t i;
+
+    (void)state;
+    record.selection = "accept-language: de\n";
+    record.reason = "de";
+    for (i = 0; i < COUNT(kinds); i++) {
+        record.kind = kinds[i];
+        assert_true(rp_record_is_marker(record.kind));
+        assert_comes_back(&record);
+    }
+    assert_false(rp_record_is_marker(RP_RECORD_RESPONSE) || rp_record_is_marker(RP_RECORD_PART)
+                 || rp_record_is_marker(RP_RECORD_HINTS));
+}
+
 static void the_bytes_are_the_same_on_every_host(void **state)
 {
     rp_record_t record = marker();
@@ -228,7 +246,7 @@ static void another_version_or_kind_is_none(void **state)
     for (kind = 0; kind < 256; kind++) {
         char *copy = apr_pmemdup(pool, bytes.ptr, bytes.len);
 
-        if (kind < RP_RECORD_RESPONSE || kind > RP_RECORD_HINTS) {
+        if (kind < RP_RECORD_RESPONSE || kind > RP_RECORD_LANGUAGE) {
             copy[4] = (char)kind;
             assert_int_equal(decodes(copy, bytes.len), 0);
         }
@@ -316,6 +334,7 @@ int main(void)
         cmocka_unit_test(the_bytes_are_the_same_on_every_host),
         cmocka_unit_test(a_record_cut_off_anywhere_is_none),
         cmocka_unit_test(another_version_or_kind_is_none),
+        cmocka_unit_test(what_leads_to_others_has_no_fields),
         cmocka_unit_test(a_status_that_is_no_final_one_is_none),
         cmocka_unit_test(damaged_lengths_never_lead_outside),
         cmocka_unit_test(a_length_that_does_not_end_in_a_nul_is_refused),
