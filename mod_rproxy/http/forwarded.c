@@ -62,12 +62,19 @@ static void forwarded_from_x(apr_pool_t *p, apr_table_t *fields)
     if (!value) {
         return;
     }
+    apr_array_header_t *elements = apr_array_make(p, 4, sizeof(const char *));
     rp_str_t list = {value, strlen(value)};
     rp_str_t item;
     while (rp_list_next(&list, &item)) {
         const char *client = apr_pstrmemdup(p, item.ptr, item.len);
-        append(p, fields, "Forwarded", forwarded_element(p, client, host, scheme));
+        if (elements->nelts > 0) {
+            APR_ARRAY_PUSH(elements, const char *) = ", ";
+        }
+        APR_ARRAY_PUSH(elements, const char *) = forwarded_element(p, client, host, scheme);
         host = scheme = NULL;
+    }
+    if (elements->nelts > 0) {
+        apr_table_setn(fields, "Forwarded", apr_array_pstrcat(p, elements, 0));
     }
 }
 

@@ -76,7 +76,7 @@ librpcore_la_SOURCES += %D%/accept_encoding.c %D%/language.h %D%/language.c
 check_PROGRAMS += t/unit/test_language
 t_unit_test_language_SOURCES = t/unit/test_language.c
 t_unit_test_language_LDADD = $(UNIT_LDADD)
-FUZZERS += t/fuzz/fuzz_language
+FUZZERS += t/fuzz/fuzz_language t/fuzz/fuzz_hop t/fuzz/fuzz_response
 
 check_PROGRAMS += t/unit/test_accept_encoding
 t_unit_test_accept_encoding_SOURCES = t/unit/test_accept_encoding.c
