@@ -160,7 +160,7 @@ CONF
         $backend->wait_requests(1);
         push @clients, ask($httpd, 4, '/refuse/one');
         # They wait when they are neither answered nor at the backend.
-        ok($_->silent_for(0.1), 'they wait') for @clients[1];
+        ok($_->silent_for(0.1), 'they wait') for @clients[1 .. 4];
         $backend->signal('refuse-one');
         is(join(' ', map { $_->read_response->status } @clients), '502 502 502 502 502', 'all have 502');
         ok($backend->count < 5, 'without each asking');

@@ -178,7 +178,7 @@ CONF
         }
         is(get($httpd, asking('/', status => 204, 'Content-Type' => 'text/plain'),
             'Accept-Encoding' => 'gzip')->field('Content-Encoding'),
-            undef, '204');
+            undef, 'a 204');
         is(get($httpd, '/text', 'Accept-Encoding' => 'gzip',
             Range => 'bytes=0-9')->field('Content-Encoding'), undef, 'a request for a range');
     };

@@ -76,7 +76,8 @@ static int answer_stale(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision
 /* No backend gave an answer, or the client is gone. */
 static int failed(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d, const char *fwd, int status)
 {
-    int backends_fault = status == HTTP_BAD_GATEWAY || status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_GATEWAY_TIME_OUT;
+    int backends_fault = status == HTTP_BAD_GATEWAY || status == HTTP_SERVICE_UNAVAILABLE
+                         || status == HTTP_GATEWAY_TIME_OUT;
 
     rp_collapse_end(lookup, backends_fault ? RP_FLIGHT_FAILED : RP_FLIGHT_LEFT, status);
     if (backends_fault && rp_covers_failure(rq, lookup, d)) {

@@ -33,7 +33,10 @@ void rp_look(rp_request_t *rq, rp_store_t *store, rp_lookup_t *lookup, rp_decisi
 /** May it answer without asking a backend first? */
 int rp_is_usable(const rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d);
 
-/** May what was found, stale as it is, stand in for a failure with this status? Backends that gave no answer fail with 502 to 504. */
+/**
+ * May what was found, stale as it is, stand in for a failure with this status? Backends that gave no answer fail with
+ * 502 to 504.
+ */
 int rp_covers_failure(const rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d);
 int rp_covers_status(const rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d, int status);
 

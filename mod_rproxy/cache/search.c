@@ -80,7 +80,7 @@ int rp_search_store(const rp_request_t *rq, const rp_lookup_t *lookup, const cha
 
 int rp_search_leads_to(const rp_request_t *rq, const rp_lookup_t *lookup, const char *key_text)
 {
-    const char *from, *rest = strchr(lookup->url_key, ' '); /* pool and what is the request's own */
+    const char *from, *known, *rest = strchr(lookup->url_key, ' '); /* pool and what is the request's own */
     apr_size_t len = strlen(key_text), rest_len = rest ? strlen(rest) : 0;
 
     if (!strcmp(key_text, lookup->key_text)) {
@@ -91,7 +91,8 @@ int rp_search_leads_to(const rp_request_t *rq, const rp_lookup_t *lookup, const 
         return 0;
     }
     from++;
-    return !strcmp(key_text, rp_cache_key_search(rq, apr_pstrmemdup(rq->r->pool, from, (apr_size_t)(key_text + len - rest_len - from))));
+    known = apr_pstrmemdup(rq->r->pool, from, (apr_size_t)(key_text + len - rest_len - from));
+    return !strcmp(key_text, rp_cache_key_search(rq, known));
 }
 
 void rp_search_add(rp_purge_order_t *order, const rp_request_t *rq, rp_store_t *store)

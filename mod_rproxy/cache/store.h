@@ -174,9 +174,9 @@ typedef struct rp_store_ops_t {
      * Purge: what was stored, and what is being fetched since before now (see rp_put_t.since), is not found any more,
      * or only as entry->soft.  In effect when this returns; all but a prefix take a transaction or two, a prefix is
      * in effect at once and then looks at every entry, to remove and to count.
-     * @param count  how many entries it covered: exact for a key (of those that have a name) and a prefix; of a tag those that carry it and were
-     * not covered by an earlier hard purge of the same tag or of all; of all what is stored, with what was purged
-     * earlier and is not removed yet
+     * @param count  how many entries it covered: exact for a key (of those that have a name) and a prefix; of a tag
+     * those that carry it and were not covered by an earlier hard purge of the same tag or of all; of all what is stored,
+     * with what was purged earlier and is not removed yet
      * @return an error (logged) when it may not be in effect
      */
     apr_status_t (*purge)(rp_store_t *s, const rp_purge_t *what, apr_uint64_t *count);

@@ -252,7 +252,8 @@ const char *rp_reference_target(apr_pool_t *p, const char *scheme, const char *h
             return NULL;
         }
     }
-    if (*base != '/' || (n && (strncmp(reference + n, "://", 3) != 0 || !rp_str_is((rp_str_t){reference, n}, scheme)))) {
+    if (*base != '/'
+        || (n && (strncmp(reference + n, "://", 3) != 0 || !rp_str_is((rp_str_t){reference, n}, scheme)))) {
         return NULL;
     }
     reference += n ? n + 1 : 0;

@@ -14,9 +14,9 @@ static int wants_fresher(const rp_cc_t *request_cc, rp_secs_t age)
            || (request_cc->max_age != RP_NO_TIME && age > request_cc->max_age);
 }
 
-/* How long after its lifetime: as the response says, else as configured.  s-maxage forbids stale answers as well (RFC 9111
- * §5.2.2.10), so configuration alone does not allow them; together with a directive of RFC 5861 it would make that one
- * meaningless for just those caches that it is written for, which cannot be meant. */
+/* How long after its lifetime: as the response says, else as configured.  s-maxage forbids stale answers as well
+ * (RFC 9111 §5.2.2.10), so configuration alone does not allow them; together with a directive of RFC 5861 it would make
+ * that one meaningless for just those caches that it is written for, which cannot be meant. */
 static rp_secs_t grace(const rp_cc_t *cc, rp_secs_t said, rp_secs_t configured)
 {
     if (forbids_stale(cc)) {

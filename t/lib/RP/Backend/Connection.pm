@@ -51,15 +51,16 @@ sub respond
 {
     my ($self, $request, $status, $fields, $body) = @_;
     my @fields = @{ $fields || [] };
+    my ($code) = $status =~ /\A(\d+)/; # there may be a reason behind it
     $body = '' if !defined $body;
-    my $head = "HTTP/1.1 $status " . ($status == 200 ? 'OK' : 'Status') . "\r\n";
-    my $framed = $status == 204 || $status == 304;
+    my $head = "HTTP/1.1 $status " . ($code == 200 ? 'OK' : 'Status') . "\r\n";
+    my $framed = $code == 204 || $code == 304;
     while (my ($name, $value) = splice @fields, 0, 2) {
         $head .= "$name: $value\r\n";
         $framed = 1 if $name =~ /\A(?:Content-Length|Transfer-Encoding)\z/i;
     }
     $head .= 'Content-Length: ' . length($body) . "\r\n" if !$framed;
-    my $silent = $request->method eq 'HEAD' || $status == 204 || $status == 304;
+    my $silent = $request->method eq 'HEAD' || $code == 204 || $code == 304;
     return $self->send("$head\r\n", $silent ? () : $body);
 }
 
