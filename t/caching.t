@@ -356,6 +356,15 @@ CONF
             is($hit->field('X-User'), undef, "$kind: without the field that it names");
         }
     };
+    part 'what belongs to one connection, or to a proxy on the way, is not stored' => sub {
+        my $target = cacheable(Connection => 'X-Hop', 'X-Hop' => 1, 'Keep-Alive' => 'timeout=5', 'X-End' => 1,
+            'Proxy-Authenticate' => 'Basic', 'Proxy-Authentication-Info' => 'a=b');
+        get($httpd, $target);
+        my $hit = get($httpd, $target);
+        is_hit($hit, 'stored');
+        is($hit->field($_), undef, "without $_") for qw(X-Hop Keep-Alive Proxy-Authenticate Proxy-Authentication-Info);
+        is($hit->field('X-End'), 1, 'with the rest');
+    };
     part 'a field that Cache-Control keeps private is not for others' => sub {
         for my $name ('X-User', 'X-' . 'long' x 40) {
             my $target = fresh_target('Cache-Control' => "max-age=600, private=\"X-None, $name\"",

@@ -26,6 +26,8 @@ APLOG_USE_MODULE(rproxy);
 /* How long a client's socket may be full before the response goes on into the store without it. */
 #define PATIENCE apr_time_from_sec(1)
 #define PATIENCE_FOLLOWED apr_time_from_msec(100)
+/* Age begins anew, and what a proxy on the way says of itself is not for who comes later (RFC 9111 §3.1). */
+#define NOT_STORED "Age, Proxy-Authenticate, Proxy-Authentication-Info"
 /* No sum of times is to overflow, whatever a backend claims. */
 #define FOREVER ((rp_secs_t)INT32_MAX)
 
@@ -379,7 +381,7 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc
     date_record(rq, &save->record, &facts);
     /* A copy: what is done to the fields on the way to this client is this client's. */
     save->record.fields = apr_table_copy(rq->r->pool, in->fields);
-    apr_table_unset(save->record.fields, "Age");
+    drop_fields(save->record.fields, NOT_STORED);
     rp_policy_strip(rq, save->record.fields);
     drop_fields(save->record.fields, facts.cc.private_fields);
     drop_fields(save->record.fields, facts.cc.no_cache_fields);
