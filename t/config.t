@@ -219,6 +219,7 @@ my @wrong = (
     ['a farm with a password that is wrongly placed', "!RProxyFarm redis://h password=hunter2\n", qr/'password'/, qr/password-file/],
     ['a farm with a secret that is not there', "!RProxyFarm redis://h secret=none.key\n", qr{secret=\S+/none\.key cannot be read},
         qr/32 random bytes/],
+    ['a farm that may be lost for no time', "!RProxyFarm redis://127.0.0.1:1 lost=0s\n", qr/lost=0s/, qr/1s/],
     ['two farms', "RProxyFarm redis://127.0.0.1:1\n!RProxyFarm redis://127.0.0.1:2\n", qr/RProxyFarm.*more than once/,
         qr/remove one/],
     ['a farm of a virtual host', "<VirtualHost *:80>\n!RProxyFarm redis://127.0.0.1:1\n</VirtualHost>\n", qr/RProxyFarm/, qr/VirtualHost/],
@@ -319,7 +320,7 @@ my @right = (
 RProxyName edge
 RProxyTrust 10.0.0.0/8 2001:db8::/32 192.0.2.1
 RProxyCacheLocal @ROOT@/cache size=64M largest=8M
-RProxyFarm redis://127.0.0.1:9/3 name=shop connect=20ms timeout=1s trial=2s
+RProxyFarm redis://127.0.0.1:9/3 name=shop connect=20ms timeout=1s trial=2s lost=5m
 <RProxyPool app>
     RProxyMethod hash cookie:session bound=125%
     RProxyMember http://127.0.0.1:9 weight=3 keep=10 idle=10s lifetime=5m retry=500ms

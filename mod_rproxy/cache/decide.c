@@ -46,6 +46,10 @@ void rp_decide(rp_request_t *rq, const rp_lookup_t *lookup, rp_decision_t *d)
         lifetime = d->age;
     }
     d->ttl = lifetime - d->age;
+    if (lookup->entry.soft == RP_DOUBT) {
+        /* Perhaps somebody has purged it for a reason: no permission to use what is stale covers that. */
+        return;
+    }
     d->usable = rp_usable(&d->response_cc, &d->request_cc, pragma, lifetime, d->age);
     if (d->usable == RP_USABLE_VALIDATE && d->ttl <= 0 && !pragma && lookup->found == RP_FOUND) {
         d->later = rp_may_revalidate_later(&d->response_cc, &d->request_cc, rq->policy.stale_while_revalidate, lifetime,
@@ -69,7 +73,7 @@ int rp_is_usable(const rp_request_t *rq, const rp_lookup_t *lookup, const rp_dec
 
 int rp_covers_failure(const rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d)
 {
-    return rp_has_answer(rq, lookup)
+    return rp_has_answer(rq, lookup) && lookup->entry.soft != RP_DOUBT
            && (rp_may_use_disconnected(&d->response_cc, &d->request_cc, d->age)
                || rp_may_cover_error(&d->response_cc, &d->request_cc, rq->policy.stale_if_error,
                                      d->age + d->ttl, d->age));
@@ -78,7 +82,8 @@ int rp_covers_failure(const rp_request_t *rq, const rp_lookup_t *lookup, const r
 int rp_covers_status(const rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d, int status)
 {
     /* RFC 5861 §4 */
-    return rp_has_answer(rq, lookup) && (status == 500 || status == 502 || status == 503 || status == 504)
+    return rp_has_answer(rq, lookup) && lookup->entry.soft != RP_DOUBT
+           && (status == 500 || status == 502 || status == 503 || status == 504)
            && rp_may_cover_error(&d->response_cc, &d->request_cc, rq->policy.stale_if_error, d->age + d->ttl, d->age);
 }
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "cache/position.h"
+#include "cache/store.h"
 
 /**
  * What whoever took that stamp of the local store had behind him: each purge of the log up to the position returned was
@@ -30,5 +31,8 @@ rp_position_t rp_farm_position_of(uint64_t stamp);
  * host knows cannot be told.  Any thread, without waiting.
  */
 uint64_t rp_farm_stamp_of(rp_position_t position);
+
+/** From now on it is this local store that knows of the log; NULL: none. */
+void rp_farm_position_use(rp_store_t *local);
 
 #endif

@@ -15,6 +15,7 @@
 #include "cache/background.h"
 #include "cache/cache.h"
 #include "cache/collapse.h"
+#include "cache/farm_log.h"
 #include "cache/host_store.h"
 #include "cache/local.h"
 #include "log.h"
@@ -124,6 +125,7 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     start_housekeeping(pconf, main_server);
     rp_host_store_prepare(pconf, main_server);
     rp_collapse_prepare(pconf, main_server);
+    rp_farm_log_prepare(pconf, main_server);
     apr_pool_cleanup_register(pconf, conf, seal, apr_pool_cleanup_null);
 }
 
@@ -174,6 +176,7 @@ void rp_cache_child_init(apr_pool_t *p, server_rec *main_server)
         return;
     }
     apr_pool_pre_cleanup_register(p, NULL, forget);
+    rp_farm_log_child_init(p, main_server, local);
     rp_host_store_child_init(p, main_server, local);
     rp_collapse_child_init(p, main_server);
     rp_background_child_init(p, main_server);

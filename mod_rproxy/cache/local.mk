@@ -47,6 +47,22 @@ t_unit_test_store_local_prepare_LDADD = $(UNIT_LDADD)
 t_unit_test_store_local_crash_SOURCES = t/unit/test_store_local_crash.c t/unit/store_local_util.h
 t_unit_test_store_local_crash_LDADD = $(UNIT_LDADD)
 
+librpcore_la_SOURCES += %D%/order.h %D%/order.c
+librpcore_la_SOURCES += %D%/store_log.h %D%/store_local_log.h %D%/store_local_log.c \
+	%D%/store_local_log_own.c
+librpcore_la_SOURCES += %D%/farm_doubt.h %D%/farm_doubt.c
+mod_rproxy_la_SOURCES += %D%/farm_log.h %D%/farm_shared.h %D%/farm_log.c %D%/farm_follow.c
+check_PROGRAMS += t/unit/test_farm_doubt
+t_unit_test_farm_doubt_SOURCES = t/unit/test_farm_doubt.c
+t_unit_test_farm_doubt_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += t/unit/test_store_log
+t_unit_test_store_log_SOURCES = t/unit/test_store_log.c t/unit/store_local_util.h
+t_unit_test_store_log_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += t/unit/test_order
+t_unit_test_order_SOURCES = t/unit/test_order.c
+t_unit_test_order_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_order
+
 check_PROGRAMS += t/unit/test_record
 t_unit_test_record_SOURCES = t/unit/test_record.c
 t_unit_test_record_LDADD = $(UNIT_LDADD)

@@ -4,6 +4,7 @@
 
 #include <httpd.h>
 
+#include "cache/farm_log.h"
 #include "cache/fetch.h"
 #include "cache/languages.h"
 #include "cache/lookup.h"
@@ -17,9 +18,15 @@ const apr_table_t *rp_cache_selecting_fields(rp_request_t *rq)
 
 static int get_record(rp_request_t *rq, rp_lookup_t *lookup)
 {
-    return lookup->store->ops->get(lookup->store, lookup->key, rq->r->pool, &lookup->entry) == APR_SUCCESS
-           && rp_record_decode(rq->r->pool, lookup->entry.record, &lookup->record)
-           && !strcmp(lookup->record.key, lookup->key_text);
+    if (lookup->store->ops->get(lookup->store, lookup->key, rq->r->pool, &lookup->entry) != APR_SUCCESS
+        || !rp_record_decode(rq->r->pool, lookup->entry.record, &lookup->record)
+        || strcmp(lookup->record.key, lookup->key_text)) {
+        return 0;
+    }
+    if (rp_farm_doubts(lookup->record.response_time)) {
+        lookup->entry.soft = RP_DOUBT;
+    }
+    return 1;
 }
 
 /* What a record that is no marker is. */
@@ -126,6 +133,9 @@ int rp_lookup_later(rp_request_t *rq, rp_lookup_t *lookup)
         || (later.record.kind != RP_RECORD_RESPONSE && later.record.kind != RP_RECORD_PART)
         || later.record.response_time < lookup->record.response_time) {
         return 0;
+    }
+    if (rp_farm_doubts(later.record.response_time)) {
+        later.entry.soft = RP_DOUBT;
     }
     later.found = found_as(&later);
     if (later.found == RP_FOUND_NOTHING || (later.found == RP_FOUND_PART && lookup->found == RP_FOUND)

@@ -80,17 +80,24 @@ apr_status_t rp_purge_run(rp_store_t *store, const rp_purge_order_t *order, apr_
     apr_status_t first = APR_SUCCESS;
     int i;
 
-    *count = 0;
+    if (count) {
+        *count = 0;
+    }
     /* A step that fails is no reason not to do what else can be done. */
     for (i = 0; i < order->steps->nelts; i++) {
         apr_uint64_t covered = 0;
-        apr_status_t rv = store->ops->purge(store, &APR_ARRAY_IDX(order->steps, i, const rp_purge_t), &covered);
+        apr_status_t rv = store->ops->purge(store, &APR_ARRAY_IDX(order->steps, i, const rp_purge_t),
+                                              count ? &covered : NULL);
 
-        *count += covered;
+        if (count) {
+            *count += covered;
+        }
         first = first == APR_SUCCESS ? rv : first;
     }
     rp_count(RP_COUNT_PURGES, 1);
-    rp_count(RP_COUNT_PURGED, *count);
+    if (count) {
+        rp_count(RP_COUNT_PURGED, *count);
+    }
     return first;
 }
 

@@ -40,7 +40,7 @@ void rp_purge_add_all(rp_purge_order_t *order);
 /**
  * Carry it out.  In effect when this returns; it takes milliseconds, but a prefix is counted and removed by a walk
  * along all entries.
- * @param count  how many responses it covered; one that carries several of the tags counts for each of them
+ * @param count  NULL when nobody wants to know, and there is no walk; how many responses it covered; one that carries several of the tags counts for each of them
  * @return the first step's error (the store has logged it): the order may not be in effect, as a whole or in part
  */
 apr_status_t rp_purge_run(rp_store_t *store, const rp_purge_order_t *order, apr_uint64_t *count);

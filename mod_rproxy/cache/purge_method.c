@@ -15,6 +15,7 @@
 #include <http_request.h>
 #include <apr_strings.h>
 
+#include "cache/farm_log.h"
 #include "cache/lookup.h"
 #include "cache/purge.h"
 #include "cache/purge_method.h"
@@ -34,6 +35,8 @@ typedef enum what_e {
 } what_e;
 
 static const char *const what_names[] = { "url", "prefix", "tag", "group", "all" };
+/* What the answer tells of the farm, by rp_purged_e. */
+static const char *const farm_says[] = { "", ", \"farm\": \"logged\"", ", \"farm\": \"pending\"" };
 #define WHATS (int)(sizeof(what_names) / sizeof(*what_names))
 
 /* What a request wants. */
@@ -216,6 +219,7 @@ int rp_purge_serve(rp_request_t *rq, rp_store_t *store)
     request_rec *r = rq->r;
     rp_purge_order_t *order;
     apr_uint64_t count;
+    rp_purged_e how;
     const char *error;
     wish_t wish;
     int status;
@@ -239,11 +243,11 @@ int rp_purge_serve(rp_request_t *rq, rp_store_t *store)
     if (!order) {
         return explain(r, HTTP_REQUEST_URI_TOO_LARGE, "the prefix is too long");
     }
-    if (rp_purge_run(store, order, &count) != APR_SUCCESS) {
+    if (rp_purge_everywhere(store, order, &count, &how) != APR_SUCCESS) {
         return explain(r, HTTP_SERVICE_UNAVAILABLE, "the store has failed: what was to be purged may be there still");
     }
     log_purge(rq, &wish, count);
-    return answer(r, HTTP_OK, "application/json",
-                  apr_psprintf(r->pool, "{\"purged\": %" APR_UINT64_T_FMT ", \"kind\": \"%s\", \"mode\": \"%s\"}\n", count,
-                               what_names[wish.what], wish.soft ? "soft" : "hard"));
+    return answer(r, how == RP_PURGED_PENDING ? HTTP_ACCEPTED : HTTP_OK, "application/json",
+                  apr_psprintf(r->pool, "{\"purged\": %" APR_UINT64_T_FMT ", \"kind\": \"%s\", \"mode\": \"%s\"%s}\n",
+                               count, what_names[wish.what], wish.soft ? "soft" : "hard", farm_says[how]));
 }

@@ -9,6 +9,7 @@
 
 #include "cache/body_bucket.h"
 #include "cache/collapse.h"
+#include "cache/farm_log.h"
 #include "cache/languages.h"
 #include "cache/marker.h"
 #include "cache/purge.h"
@@ -517,6 +518,7 @@ void rp_save_invalidate(rp_request_t *rq, rp_store_t *store)
     rp_purge_order_t *order = rp_purge_order(rq->r->pool, 0);
     apr_array_header_t *groups;
     apr_uint64_t count;
+    rp_purged_e how;
 
     if (rq->response.status < 200 || rq->response.status >= 400) {
         return;
@@ -526,7 +528,7 @@ void rp_save_invalidate(rp_request_t *rq, rp_store_t *store)
     add_referred(order, rq, store, "Content-Location");
     rp_tags_invalidated(rq->r->pool, rq->response.fields, &groups);
     rp_purge_add_tags(order, groups, NULL, rp_cache_key_prefix(rq, ""));
-    rp_purge_run(store, order, &count);
+    rp_purge_everywhere(store, order, &count, &how);
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, rq->r, RPLOGNO(0202) "%s made %" APR_UINT64_T_FMT " stored responses invalid",
                   rq->method, count);
 }

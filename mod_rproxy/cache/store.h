@@ -53,6 +53,10 @@ typedef struct rp_put_t {
     uint64_t since;      /* stamp() of before the backend was asked */
 } rp_put_t;
 
+/** What has happened to an entry since it was fetched. */
+#define RP_SOFT  1 /* purged softly: to be treated as stale */
+#define RP_DOUBT 2 /* perhaps purged, nobody can tell: not to be used without asking */
+
 /** An entry as found; record and body live in the pool given to get(). */
 typedef struct rp_entry_t {
     rp_store_t *store;
@@ -60,7 +64,7 @@ typedef struct rp_entry_t {
     uint64_t object; /* identifies this very body: a replaced entry has another */
     rp_str_t record;
     uint64_t body_len; /* UINT64_MAX: of follow(), still being written */
-    int soft;          /* purged softly since it was fetched: to be treated as stale */
+    int soft;          /* 0, RP_SOFT, RP_DOUBT */
     rp_str_t body;     /* the whole body when body_len <= RP_STORE_INLINE; else ptr is NULL: use read() */
     void *reading;     /* the store's own, for read(); in the pool given to get(); NULL when it needs none */
 } rp_entry_t;
@@ -69,7 +73,8 @@ typedef enum rp_purge_kind_e {
     RP_PURGE_KEY,    /* all variants of a URL */
     RP_PURGE_TAG,    /* what carries a tag: takes as long for 100,000 entries as for one */
     RP_PURGE_PREFIX, /* what has a name that begins so */
-    RP_PURGE_ALL
+    RP_PURGE_ALL,
+    RP_PURGE_DOUBT   /* all, as RP_DOUBT: some of it was purged, but nobody knows what */
 } rp_purge_kind_e;
 
 typedef struct rp_purge_t {
@@ -174,9 +179,10 @@ typedef struct rp_store_ops_t {
      * Purge: what was stored, and what is being fetched since before now (see rp_put_t.since), is not found any more,
      * or only as entry->soft.  In effect when this returns; all but a prefix take a transaction or two, a prefix is
      * in effect at once and then looks at every entry, to remove and to count.
-     * @param count  how many entries it covered: exact for a key (of those that have a name) and a prefix; of a tag
-     * those that carry it and were not covered by an earlier hard purge of the same tag or of all; of all what is stored,
-     * with what was purged earlier and is not removed yet
+     * @param count  NULL: nobody wants to know, and a prefix takes no longer than the others; how many entries it
+     * covered: exact for a key (of those that have a name) and a prefix; of a tag those that carry it and were
+     * not covered by an earlier hard purge of the same tag or of all; of all what is stored, with what was purged
+     * earlier and is not removed yet
      * @return an error (logged) when it may not be in effect
      */
     apr_status_t (*purge)(rp_store_t *s, const rp_purge_t *what, apr_uint64_t *count);

@@ -117,6 +117,10 @@ static int is_purged(rp_far_t *far, const unsigned char key[RP_KEY_LEN], const r
         rp_far_count(far, purged, 1);
         return 1;
     }
+    if (put->since == 0) {
+        /* It is older than what this host knows of the log. */
+        *soft = RP_DOUBT;
+    }
     return 0;
 }
 
@@ -172,7 +176,8 @@ apr_status_t rp_far_adopt(rp_far_t *far, rp_entry_t *entry, apr_pool_t *p)
     rp_entry_t local;
     apr_status_t rv;
 
-    if (far->conf.passing) {
+    /* The local store would not know that it is in doubt. */
+    if (far->conf.passing || entry->soft == RP_DOUBT) {
         return APR_SUCCESS;
     }
     if (!entry->body.ptr) {

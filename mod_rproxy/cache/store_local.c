@@ -201,6 +201,7 @@ int rp_local_env_open(MDB_env **env, MDB_dbi dbi[RP_NDBS], const char *dir, uint
         {"meta", 0},
         {"tags", 0},
         {"purges", 0},
+        {"log", 0},
     };
     MDB_txn *txn = NULL;
     int rc, i;

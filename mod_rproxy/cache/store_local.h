@@ -14,6 +14,7 @@
  *   garbage  object id -> nothing: chunks that nobody needs any more, freed a few at a time
  *   tags     tag's hash -> rp_local_tag_t: how many entries carry it, and when it was purged
  *   purges   what was purged lately, see store_local_purge.c
+ *   log      what is known of the farm's log of purges, see store_local_log.c
  *   meta     "state" -> rp_local_meta_t
  *
  * A chunk fills exactly one page (LMDB's overflow page less its header), because LMDB finds room for a value
@@ -38,7 +39,7 @@
 #include "cache/store.h"
 
 /** Changes with any change of what is on disk; another one is set aside by prepare. */
-#define RP_LOCAL_FORMAT 5
+#define RP_LOCAL_FORMAT 6
 
 /** Slots in lock.mdb: threads that read at the same instant, over all processes. 64 bytes each. */
 #define RP_LOCAL_READERS 4096
@@ -68,6 +69,7 @@ enum {
     RP_DB_META,
     RP_DB_TAGS,
     RP_DB_PURGES,
+    RP_DB_LOG,
     RP_NDBS
 };
 
@@ -115,7 +117,7 @@ typedef struct rp_local_meta_t {
 typedef struct rp_local_purges_t {
     uint64_t newest;    /* purge's stamp */
     uint64_t forgotten; /* of the purges whose rows are gone, the newest */
-    uint64_t all_hard, all_soft;
+    uint64_t all_hard, all_soft, all_doubt;
     uint64_t lazy;      /* the newest that left entries to be removed later on, by the sweep: */
     uint64_t reclaimed; /* up to this one all are, */
     uint64_t reclaims;  /* and up to this one by the walk that is at */
@@ -408,7 +410,7 @@ typedef struct rp_local_subject_t {
     uint64_t since;
 } rp_local_subject_t;
 
-typedef enum rp_local_verdict_e { RP_PURGED_NOT, RP_PURGED_SOFT, RP_PURGED_HARD } rp_local_verdict_e;
+typedef enum rp_local_verdict_e { RP_PURGED_NOT, RP_PURGED_SOFT, RP_PURGED_DOUBT, RP_PURGED_HARD } rp_local_verdict_e;
 
 /** An entry as such, pointing into value. */
 void rp_local_subject(const unsigned char *key, const MDB_val *value, const rp_local_head_t *head,
@@ -486,6 +488,12 @@ static inline uint64_t rp_local_stamp_of(const unsigned char key[RP_LOCAL_STAMP_
     }
     return stamp;
 }
+
+/** The newest stamp. Within a write transaction it stays what it is, but for those taken there. */
+uint64_t rp_local_newest(const rp_local_t *s);
+
+/** Take a stamp without purging anything, and make it the newest. @return LMDB's code */
+int rp_local_stamp_use(rp_local_txn_t *t);
 
 /* ------------------------------------------------------------------ store_local_tags.c */
 

@@ -77,6 +77,28 @@ static uint64_t take_stamp(rp_local_txn_t *t)
     return stamp;
 }
 
+uint64_t rp_local_newest(const rp_local_t *s)
+{
+    return load(&s->shared->purge_newest);
+}
+
+int rp_local_stamp_use(rp_local_txn_t *t)
+{
+    uint64_t stamp = take_stamp(t);
+    int rc;
+    rp_local_purges_t *purges = rp_local_purges(t, &rc);
+
+    if (!purges) {
+        return rc;
+    }
+    purges->newest = stamp;
+    rc = rp_local_purges_put(t);
+    if (!rc) {
+        raise_to(&t->s->shared->purge_newest, stamp);
+    }
+    return rc;
+}
+
 int rp_local_purges_read(rp_local_t *s, MDB_txn *txn, rp_local_purges_t *purges)
 {
     MDB_val k = {1, "S"}, v;
@@ -152,6 +174,9 @@ static int judge_all(rp_local_t *s, MDB_txn *txn, const rp_local_subject_t *subj
 
     if (!rc) {
         rp_local_verdict(purges.all_hard, purges.all_soft, subject->since, verdict);
+        if (purges.all_doubt > subject->since && *verdict != RP_PURGED_HARD) {
+            *verdict = RP_PURGED_DOUBT;
+        }
     }
     return rc;
 }
@@ -258,7 +283,7 @@ apr_status_t rp_store_local_judge(rp_store_t *store, const unsigned char key[RP_
         rc = put->since < purges.forgotten ? MDB_NOTFOUND : rp_local_judge(s, r->txn, &subject, &verdict);
     }
     rp_local_reader_give(s, r);
-    *soft = verdict == RP_PURGED_SOFT;
+    *soft = verdict == RP_PURGED_DOUBT ? RP_DOUBT : verdict == RP_PURGED_SOFT ? RP_SOFT : 0;
     return rc || verdict == RP_PURGED_HARD ? APR_NOTFOUND : APR_SUCCESS;
 }
 
@@ -289,7 +314,10 @@ static int purge_all(rp_local_txn_t *t, rp_local_purges_t *purges, purging_t *p)
     int rc = mdb_stat(t->txn, t->s->dbi[RP_DB_ENTRIES], &st);
 
     p->count = st.ms_entries;
-    if (p->what->soft) {
+    if (p->what->kind == RP_PURGE_DOUBT) {
+        purges->all_doubt = p->stamp;
+    }
+    else if (p->what->soft) {
         purges->all_soft = p->stamp;
     }
     else {
@@ -367,7 +395,7 @@ static apr_status_t purge_prefix(rp_local_t *s, purging_t *p, apr_uint64_t *coun
             rv = rp_local_run(s, 4, work_purge, p);
         }
     } while (rv == APR_SUCCESS && p->crowded);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && count) {
         rv = rp_local_scan_prefix(s, p->stamp, until, count);
         rv = rv == APR_TIMEUP ? APR_SUCCESS : rv; /* in effect; the sweep goes on with it */
     }
@@ -378,13 +406,17 @@ apr_status_t rp_local_purge(rp_store_t *store, const rp_purge_t *what, apr_uint6
 {
     rp_local_t *s = (rp_local_t *)store;
     purging_t p = {.what = what};
+    apr_uint64_t unwanted;
     apr_status_t rv;
 
-    *count = 0;
     if (what->kind == RP_PURGE_PREFIX) {
+        if (count) {
+            *count = 0;
+        }
         rv = purge_prefix(s, &p, count);
     }
     else {
+        count = count ? count : &unwanted;
         rv = rp_local_run(s, 4, work_purge, &p);
         *count = rv ? 0 : p.count;
         while (rv == APR_SUCCESS && !p.done) {

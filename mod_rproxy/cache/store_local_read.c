@@ -158,7 +158,8 @@ static int copy_entry(rp_local_t *s, MDB_txn *txn, const unsigned char *key, con
     memcpy(entry->key, key, RP_KEY_LEN);
     entry->reading = NULL;
     entry->store = &s->store;
-    entry->soft = verdict == RP_PURGED_SOFT || (head->flags & RP_LOCAL_SOFT);
+    entry->soft = verdict == RP_PURGED_DOUBT ? RP_DOUBT
+                : verdict == RP_PURGED_SOFT || (head->flags & RP_LOCAL_SOFT) ? RP_SOFT : 0;
     entry->object = head->object;
     entry->body_len = head->body_len;
     entry->record.ptr = copy;

@@ -31,6 +31,7 @@ typedef struct rp_farm_conf_t {
     apr_interval_time_t connect;
     apr_interval_time_t timeout;
     apr_interval_time_t trial;
+    apr_interval_time_t lost;
     apr_uint64_t largest;    /* of what goes into the second store, bytes */
 } rp_farm_conf_t;
 
