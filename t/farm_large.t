@@ -77,7 +77,7 @@ one_mpm {
     my $backend = backend(\&respond);
     my @of = (farm => "secret=$secret largest=6M", local => '@ROOT@/cache size=64M largest=16M');
     my ($here, $there, $bare) = map { RP::Farm->proxy($redis->url, $backend, @of, @$_) } [], [], [local => 'off'];
-    my $fresh_start = sub { $redis->command('FLUSHALL'); $backend->forget };
+    my $fresh_start = sub { RP::Farm->empty($redis); $backend->forget };
 
     part 'a large body is put into Redis in pieces, and read from there' => sub {
         my $target = '/5000000/one/600';

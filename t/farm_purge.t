@@ -123,7 +123,8 @@ one_mpm {
             sprintf 'none of an old version that began later than the bound: %.0f ms', 1000 * $most);
     };
     part 'a fetch that began before a purge stores nothing' => sub {
-        my $slow = RP::Farm->new(redis => $redis, options => "secret=$secret", respond => sub {
+        my $slow = RP::Farm->new(redis => $redis, options => "secret=$secret",
+            directives => "RProxyCacheCollapse stall=500ms\n", respond => sub {
             my ($c, $request, $now) = @_;
             if ($request->target eq '/slow/a' && $now == 1) {
                 $c->note('asked');

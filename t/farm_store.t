@@ -30,7 +30,7 @@ one_mpm {
             ok(eventually { grep { $redis->command('GET', $_) =~ /$mark/ } @{ $redis->command('KEYS', '*:e') } },
                 'all is put');
         }
-        $redis->command('FLUSHALL');
+        RP::Farm->empty($redis);
         $backend->forget;
     };
 

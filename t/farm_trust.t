@@ -103,7 +103,7 @@ one_mpm {
         for my $target (@targets) {
             get($here, $target, 'X-Who' => $_) for qw(a b);
         }
-        my $all = sub { map { my $node = $_; map { [$_ => $node] } @{ $node->command('KEYS', '*') } } @nodes };
+        my $all = sub { map { my $node = $_; map { [$_ => $node] } RP::Farm->keys($node) } @nodes };
         # Of each a marker, a list, and two variants with four pieces.
         ok(eventually { my @all = $all->(); @all == 3 * (2 + 2 * 5) }, 'everything is put there');
         my %nodes;

@@ -14,6 +14,7 @@
 #include "cache/ask.h"
 #include "cache/background.h"
 #include "cache/collapse.h"
+#include "cache/farm_fetch.h"
 #include "cache/fetch.h"
 #include "log.h"
 
@@ -154,6 +155,31 @@ static rp_request_t *copy_request(apr_pool_t *p, const rp_request_t *rq)
 
 /* ------------------------------------------------------------------ tasks */
 
+static int is_due(rp_request_t *rq, const rp_lookup_t *lookup, const rp_decision_t *d)
+{
+    return lookup->found == RP_FOUND && !rp_is_usable(rq, lookup, d);
+}
+
+/* Once for the farm: what another host is at, or has just done, is not done here. */
+static int is_ours(const task_t *task, rp_lookup_t *lookup, rp_decision_t *d)
+{
+    rp_lease_other_t other;
+    struct rp_lease_t *lease;
+
+    switch (rp_farm_fetch_take(task->rq, lookup, &other)) {
+    case RP_LEASE_OTHERS:
+        return 0;
+    case RP_LEASE_AFTER:
+        lease = lookup->lease;
+        rp_look(task->rq, task->store, lookup, d);
+        lookup->flight = task->flight;
+        lookup->lease = lease;
+        return is_due(task->rq, lookup, d);
+    default:
+        return 1;
+    }
+}
+
 static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 {
     task_t *task = data;
@@ -163,10 +189,10 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
     (void)thread;
     rp_look(task->rq, task->store, &lookup, &d);
     lookup.flight = task->flight;
-    if (lookup.found == RP_FOUND && !rp_is_usable(task->rq, &lookup, &d)) {
+    if (is_due(task->rq, &lookup, &d) && is_ours(task, &lookup, &d)) {
         rp_refresh(task->rq, &lookup, &d);
     }
-    rp_collapse_end(&lookup, RP_FLIGHT_STORED, 0);
+    rp_collapse_end(task->rq, &lookup, RP_FLIGHT_STORED, 0);
     apr_pool_destroy(task->p);
     return NULL;
 }
@@ -219,7 +245,7 @@ void rp_refresh_later(rp_request_t *rq, rp_lookup_t *lookup)
         task->flight = lookup->flight;
     }
     if (!task || push(task) != APR_SUCCESS) {
-        rp_collapse_end(lookup, RP_FLIGHT_LEFT, 0);
+        rp_collapse_end(rq, lookup, RP_FLIGHT_LEFT, 0);
         if (p) {
             apr_pool_destroy(p);
         }

@@ -11,6 +11,7 @@
 #include "cache/answer.h"
 #include "cache/ask.h"
 #include "cache/collapse.h"
+#include "cache/farm_fetch.h"
 #include "cache/fetch.h"
 #include "cache/follow.h"
 #include "lane/lane.h"
@@ -25,6 +26,8 @@ APLOG_USE_MODULE(rproxy);
 #define REMEMBER apr_time_from_sec(120)
 /* Fetches that one request waits for, one after the other. */
 #define MAX_TURNS 16
+/* Who waits for another host looks this often, should its word have got lost. */
+#define LOOK_AT_FARM apr_time_from_sec(1)
 
 static rp_flights_t *flights;
 static rp_bell_t *bell;
@@ -88,8 +91,9 @@ void rp_collapse_readable(rp_lookup_t *lookup, uint64_t object, uint64_t publish
     }
 }
 
-void rp_collapse_end(rp_lookup_t *lookup, rp_flight_phase_e phase, int status)
+void rp_collapse_end(rp_request_t *rq, rp_lookup_t *lookup, rp_flight_phase_e phase, int status)
 {
+    rp_farm_fetch_end(lookup, rq->r->pool, phase);
     if (lookup->flight.token) {
         rp_flight_end(flights, &lookup->flight, phase, status);
     }
@@ -180,8 +184,9 @@ static int was_fetched(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
     int usable = look_again(rq, lookup, d);
 
     lookup->flight = before.flight;
+    lookup->lease = before.lease;
     if (usable || memcmp(before.key, lookup->key, RP_KEY_LEN)) {
-        rp_collapse_end(lookup, usable ? RP_FLIGHT_STORED : RP_FLIGHT_LEFT, 0);
+        rp_collapse_end(rq, lookup, usable ? RP_FLIGHT_STORED : RP_FLIGHT_LEFT, 0);
     }
     return usable;
 }
@@ -243,6 +248,72 @@ static outcome_e wait_for_other(rp_request_t *rq, rp_lookup_t *lookup, rp_decisi
     return news.phase == RP_FLIGHT_LEFT || lookup->found == RP_FOUND_OTHERS ? OUTCOME_AGAIN : OUTCOME_ASK;
 }
 
+/* ------------------------------------------------------------------ other hosts */
+
+/* Another host's fetch may have ended. @return 1 when *outcome is what becomes of the request */
+static int look_what_came(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d, rp_leased_e how, outcome_e *outcome,
+                          int *result)
+{
+    rp_lookup_t before = *lookup;
+
+    if (was_fetched(rq, lookup, d)) {
+        const char *fwd = rp_forward_reason(rq, &before, d);
+
+        *result = rp_answer_hit(rq, lookup, d, "collapsed", apr_psprintf(rq->r->pool, "fwd=%s; collapsed", fwd));
+        *outcome = OUTCOME_ANSWERED;
+        return 1;
+    }
+    if (memcmp(before.key, lookup->key, RP_KEY_LEN)) {
+        *outcome = OUTCOME_AGAIN;
+        return 1;
+    }
+    if (how == RP_LEASED_PRIVATE) {
+        rp_collapse_remember(lookup, 0);
+        rp_collapse_end(rq, lookup, RP_FLIGHT_PRIVATE, 0);
+    }
+    *outcome = OUTCOME_ASK;
+    return how == RP_LEASED_PRIVATE || how == RP_LEASED_FAILED;
+}
+
+/* This request fetches for the host: may it for the farm, or does another host? */
+static outcome_e wait_for_farm(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d, apr_time_t deadline,
+                               int *result)
+{
+    apr_time_t begin = rp_now();
+    outcome_e outcome;
+
+    while (rp_now() < deadline) {
+        uint64_t seen = rp_farm_fetch_news(lookup->key);
+        rp_leased_e how = RP_LEASED_DONE;
+        rp_lease_other_t other;
+        apr_time_t until;
+        apr_status_t rv;
+
+        switch (rp_farm_fetch_take(rq, lookup, &other)) {
+        case RP_LEASE_AFTER:
+            return look_what_came(rq, lookup, d, how, &outcome, result) ? outcome : OUTCOME_ASK;
+        case RP_LEASE_OTHERS:
+            break;
+        default:
+            return OUTCOME_ASK;
+        }
+        if (!other.answers && rp_now() - begin > stall_of(rq)) {
+            return OUTCOME_ASK;
+        }
+        until = rp_now() + (other.left < LOOK_AT_FARM ? other.left : LOOK_AT_FARM);
+        rv = rp_farm_fetch_wait(rq, lookup->key, seen, until < deadline ? until : deadline, &how);
+        if (APR_STATUS_IS_ECONNABORTED(rv)) {
+            rp_collapse_end(rq, lookup, RP_FLIGHT_LEFT, 0);
+            *result = client_gone(rq);
+            return OUTCOME_ANSWERED;
+        }
+        if (look_what_came(rq, lookup, d, rv == APR_SUCCESS ? how : RP_LEASED_DONE, &outcome, result)) {
+            return outcome;
+        }
+    }
+    return OUTCOME_ASK;
+}
+
 int rp_answer_missing(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
 {
     apr_time_t deadline = rp_now() + RP_OR_DEFAULT(rq->dconf->collapse.wait, RP_DEFAULT_COLLAPSE_WAIT);
@@ -258,9 +329,11 @@ int rp_answer_missing(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
             if (lookup->flight.follows && !lookup->flight.token) {
                 continue;
             }
-            break;
+            outcome = wait_for_farm(rq, lookup, d, deadline, &result);
         }
-        outcome = wait_for_other(rq, lookup, d, deadline, &result);
+        else {
+            outcome = wait_for_other(rq, lookup, d, deadline, &result);
+        }
         if (outcome == OUTCOME_ANSWERED) {
             return result;
         }
@@ -270,6 +343,6 @@ int rp_answer_missing(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
     }
     result = rp_ask(rq, lookup, d);
     /* However it went, nobody is to wait any longer. */
-    rp_collapse_end(lookup, RP_FLIGHT_LEFT, 0);
+    rp_collapse_end(rq, lookup, RP_FLIGHT_LEFT, 0);
     return result;
 }

@@ -29,7 +29,7 @@ int rp_collapse_lead(rp_request_t *rq, rp_lookup_t *lookup);
 void rp_collapse_readable(rp_lookup_t *lookup, uint64_t object, uint64_t published);
 
 /** The fetch is over; nothing when there is no flight. */
-void rp_collapse_end(rp_lookup_t *lookup, rp_flight_phase_e phase, int status);
+void rp_collapse_end(rp_request_t *rq, rp_lookup_t *lookup, rp_flight_phase_e phase, int status);
 
 /** Is somebody waiting for it or reading what it gets? */
 int rp_collapse_is_followed(const rp_lookup_t *lookup);

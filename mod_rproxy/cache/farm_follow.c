@@ -49,8 +49,11 @@ typedef struct follower_t {
     apr_pool_t *p; /* cleared with each turn */
     rp_position_t at;
     int is_new;
+    rp_position_t heard; /* of the fetches that have ended: what was read last */
+    int hears;           /* it is known */
     apr_time_t tidied; /* of rp_now(), these */
     apr_time_t told;
+    int is_level;    /* it has been, once */
     uint64_t untold; /* orders refused since then */
 } follower_t;
 
@@ -157,13 +160,37 @@ static int carry_out(follower_t *f, rp_log_order_t *orders, int n)
     return 1;
 }
 
-/* The entries of the one stream that was asked for: {{key, entries}}, or nothing. */
-static const rp_reply_t *entries_of(const rp_reply_t *reply)
+/* A stream's entries of what was read: {{key, entries}, ...}, or nothing. */
+static const rp_reply_t *entries_of(const rp_reply_t *reply, rp_str_t key)
 {
-    const rp_reply_t *stream = reply->type == RP_REPLY_ARRAY && reply->n == 1 ? reply->elements[0] : NULL;
+    size_t i;
 
-    return stream && stream->type == RP_REPLY_ARRAY && stream->n == 2 && stream->elements[1]->type == RP_REPLY_ARRAY
-           ? stream->elements[1] : NULL;
+    for (i = 0; reply->type == RP_REPLY_ARRAY && i < reply->n; i++) {
+        const rp_reply_t *stream = reply->elements[i];
+
+        if (stream->type == RP_REPLY_ARRAY && stream->n == 2 && rp_reply_is(stream->elements[0], key.ptr)
+            && stream->elements[1]->type == RP_REPLY_ARRAY) {
+            return stream->elements[1];
+        }
+    }
+    return NULL;
+}
+
+/* Wake those who wait for what other hosts fetch. */
+static void hear(follower_t *f, const rp_reply_t *entries)
+{
+    rp_leased_e how;
+    uint64_t what;
+    size_t i;
+
+    for (i = 0; entries && i < entries->n; i++) {
+        const rp_reply_t *entry = entries->elements[i];
+        rp_str_t bytes;
+
+        if (read_entry(entry, &f->heard, &bytes) && rp_lease_told(entry->elements[1], &what, &how)) {
+            rp_fetched_note(&f->shared->fetched, what, how);
+        }
+    }
 }
 
 /* @param more  out: there may be more at once */
@@ -309,14 +336,30 @@ static void tidy(follower_t *f, apr_time_t now)
     rp_log_own_forget(f->local, apr_time_now());
 }
 
+/* Where those who wait are told from now on. What was told before is nothing to them: they look once a second. */
+static int begin_to_hear(follower_t *f)
+{
+    rp_str_t words[6] = { RP_STR("XREVRANGE"), rp_farm_fetch_key(), RP_STR("+"), RP_STR("-"), RP_STR("COUNT"),
+                          RP_STR("1") };
+    rp_farm_command_t command = { words, 6, NULL };
+    rp_reply_t *reply;
+    rp_str_t bytes;
+
+    f->heard = (rp_position_t){ 0, 0 };
+    f->hears = call(f, &command, 1, 0, &reply) && reply->type == RP_REPLY_ARRAY
+               && (reply->n == 0 || read_entry(reply->elements[0], &f->heard, &bytes));
+    return f->hears;
+}
+
 /* Read on. @param complete  out: that was all */
 static int read_on(follower_t *f, int *complete)
 {
     rp_str_t at = rp_position_text(f->p, f->at);
-    rp_str_t read[8] = { RP_STR("XREAD"), RP_STR("COUNT"), RP_STR(APR_STRINGIFY(RP_LOG_BATCH)), RP_STR("BLOCK"),
-                         RP_STR(BLOCK_MS), RP_STR("STREAMS"), rp_farm_log_key(), at };
+    rp_str_t read[10] = { RP_STR("XREAD"), RP_STR("COUNT"), RP_STR(APR_STRINGIFY(RP_LOG_BATCH)), RP_STR("BLOCK"),
+                          RP_STR(BLOCK_MS), RP_STR("STREAMS"), rp_farm_log_key(), rp_farm_fetch_key(), at,
+                          rp_position_text(f->p, f->heard) };
     rp_str_t check[4] = { RP_STR("XRANGE"), rp_farm_log_key(), at, at };
-    rp_farm_command_t commands[2] = { { read, 8, NULL }, { check, 4, NULL } };
+    rp_farm_command_t commands[2] = { { read, 10, NULL }, { check, 4, NULL } };
     rp_reply_t *replies[2];
     int more;
 
@@ -328,7 +371,8 @@ static int read_on(follower_t *f, int *complete)
     if ((f->at.ms || f->at.seq) && !(replies[1]->type == RP_REPLY_ARRAY && replies[1]->n == 1)) {
         return lose(f);
     }
-    if (!take_entries(f, entries_of(replies[0]), &more)) {
+    hear(f, entries_of(replies[0], rp_farm_fetch_key()));
+    if (!take_entries(f, entries_of(replies[0], rp_farm_log_key()), &more)) {
         return 0;
     }
     *complete = !more;
@@ -340,12 +384,18 @@ static int turn(follower_t *f)
     apr_time_t asked = rp_now();
     int complete;
 
-    if ((f->is_new && !begin(f)) || !read_on(f, &complete)) {
+    if ((f->is_new && !begin(f)) || (!f->hears && !begin_to_hear(f)) || !read_on(f, &complete)) {
+        f->hears = 0;
         rp_doubt_failed(&f->shared->doubt, rp_now());
         return 0;
     }
     if (complete) {
         rp_doubt_synced(&f->shared->doubt, asked, rp_now());
+        if (!f->is_level) {
+            f->is_level = 1;
+            ap_log_error(APLOG_MARK, APLOG_INFO, 0, f->s, RPLOGNO(0737) "level with the farm's log of purges at %s",
+                         rp_position_text(f->p, f->at).ptr);
+        }
         send_own(f);
         tidy(f, rp_now());
     }

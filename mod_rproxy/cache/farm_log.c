@@ -29,6 +29,7 @@ static const rp_farm_conf_t *conf;
 static rp_farm_shared_memory_t *shared;
 static rp_store_t *store;
 static const char *key;
+static rp_str_t fetch_key;
 
 rp_str_t rp_farm_log_key(void)
 {
@@ -38,6 +39,11 @@ rp_str_t rp_farm_log_key(void)
 int rp_farm_doubts(rp_secs_t fetched)
 {
     return shared && rp_doubt_covers(&shared->doubt, fetched, rp_now(), apr_time_sec(apr_time_now()), conf->lost);
+}
+
+rp_str_t rp_farm_fetch_key(void)
+{
+    return fetch_key;
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -197,6 +203,7 @@ void rp_farm_log_prepare(apr_pool_t *pconf, server_rec *main_server)
     conf = NULL;
     shared = NULL;
     store = NULL;
+    rp_farm_fetch_prepare(pconf, main_server);
     if (!rp_farm_of_host()) {
         return;
     }
@@ -206,6 +213,7 @@ void rp_farm_log_prepare(apr_pool_t *pconf, server_rec *main_server)
     }
     conf = rp_server_conf(main_server)->farm;
     key = apr_pstrcat(pconf, conf->name, ":{log}:purges", NULL);
+    fetch_key = rp_farm_fetch_stream(pconf, conf->name);
     shared = memory_of(main_server);
     if (!shared) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server, RPLOGNO(0731) "no shared memory for the farm's log of "
@@ -230,6 +238,7 @@ void rp_farm_log_child_init(apr_pool_t *p, server_rec *main_server, rp_store_t *
     rp_log_state_t state;
     apr_status_t rv;
 
+    rp_farm_fetch_child_init(p, main_server, shared && rp_farm_of_host() ? &shared->fetched : NULL);
     if (!shared || !rp_farm_of_host()) {
         return;
     }

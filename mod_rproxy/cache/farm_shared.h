@@ -5,6 +5,7 @@
 #define RP_FARM_SHARED_H
 
 #include "cache/farm_doubt.h"
+#include "cache/farm_fetch.h"
 #include "cache/farm_log.h"
 #include "cache/store_log.h"
 #include "farm/host.h"
@@ -16,6 +17,7 @@ typedef struct rp_farm_shared_memory_t {
     uint64_t applied; /* orders of others that were carried out */
     uint64_t refused; /* what stands in the log and is none that we can trust */
     uint64_t losses;  /* how often the log had lost orders */
+    rp_fetched_t fetched;
 } rp_farm_shared_memory_t;
 
 /** Orders that stay in the log, about; and for how long. */
@@ -24,6 +26,9 @@ typedef struct rp_farm_shared_memory_t {
 
 /** The log's key in Redis. */
 rp_str_t rp_farm_log_key(void);
+
+/** The key of the stream that tells of fetches. */
+rp_str_t rp_farm_fetch_key(void);
 
 /** The words of a command that appends to the log: 8 of them. @param id  "*", or the position to be at */
 #define RP_LOG_APPEND 8

@@ -134,11 +134,23 @@ static rp_str_t name(apr_pool_t *p, const char *farm, const unsigned char *key, 
     return text_of(apr_pstrcat(p, farm, ":{", hex(key, half), "}:", what, NULL));
 }
 
-rp_str_t rp_farm_key_entry(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_LEN])
+/* With the variant behind it, if there is one. */
+static rp_str_t name_of_both(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_LEN], const char *what)
 {
     char variant[HEX];
 
-    return name(p, farm, key, has_variant(key) ? apr_pstrcat(p, "e:", hex(key + RP_KEY_HALF, variant), NULL) : "e");
+    return name(p, farm, key,
+                has_variant(key) ? apr_pstrcat(p, what, ":", hex(key + RP_KEY_HALF, variant), NULL) : what);
+}
+
+rp_str_t rp_farm_key_entry(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_LEN])
+{
+    return name_of_both(p, farm, key, "e");
+}
+
+rp_str_t rp_farm_key_lease(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_LEN])
+{
+    return name_of_both(p, farm, key, "l");
 }
 
 rp_str_t rp_farm_key_index(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_HALF])

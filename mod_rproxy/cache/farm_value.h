@@ -12,6 +12,7 @@
  *     FARM:{KEY}:c:GENERATION:N    a piece of a body that is too long to lie in its entry, N from 0
  *     FARM:{KEY}:i            hash: which variants there are, and which pieces lie behind each of them
  *     FARM:{KEY}:p            position of the last purge of the URL
+ *     FARM:{KEY}:l            hash: who fetches it (farm/lease.h); of a variant FARM:{KEY}:l:VARIANT
  *
  * All of a URL's keys have the same text in braces, so that a cluster keeps them in one slot.
  */
@@ -53,6 +54,7 @@ unsigned rp_farm_pieces(uint64_t body_len);
 
 /** Names of keys, in p. */
 rp_str_t rp_farm_key_entry(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_LEN]);
+rp_str_t rp_farm_key_lease(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_LEN]);
 rp_str_t rp_farm_key_index(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_HALF]);
 rp_str_t rp_farm_key_purged(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_HALF]);
 rp_str_t rp_farm_key_piece(apr_pool_t *p, const char *farm, const unsigned char key[RP_KEY_HALF], uint64_t generation,

@@ -51,6 +51,7 @@ librpcore_la_SOURCES += %D%/order.h %D%/order.c
 librpcore_la_SOURCES += %D%/store_log.h %D%/store_local_log.h %D%/store_local_log.c \
 	%D%/store_local_log_own.c
 librpcore_la_SOURCES += %D%/farm_doubt.h %D%/farm_doubt.c
+mod_rproxy_la_SOURCES += %D%/farm_fetch.h %D%/farm_fetch.c
 mod_rproxy_la_SOURCES += %D%/farm_log.h %D%/farm_shared.h %D%/farm_log.c %D%/farm_follow.c
 check_PROGRAMS += t/unit/test_farm_doubt
 t_unit_test_farm_doubt_SOURCES = t/unit/test_farm_doubt.c

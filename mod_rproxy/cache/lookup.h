@@ -30,6 +30,7 @@ typedef struct rp_lookup_t {
     int joined;                     /* the part found became the whole with what came in, ... */
     rp_splice_t splice;             /* ... in this way */
     rp_flight_t flight;             /* when this request fetches for others, too */
+    struct rp_lease_t *lease;       /* and for other hosts of the farm; or NULL */
 } rp_lookup_t;
 
 /**

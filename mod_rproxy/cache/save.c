@@ -144,7 +144,7 @@ static void drop(rp_save_t *save)
     save->dropped = 1;
     save->store->ops->abort(save->writer);
     rp_collapse_remember(save->lookup, 0);
-    rp_collapse_end(save->lookup, RP_FLIGHT_PRIVATE, 0);
+    rp_collapse_end(save->rq, save->lookup, RP_FLIGHT_PRIVATE, 0);
 }
 
 static void tee_data(void *ctx, const char *buf, apr_size_t len)
@@ -248,16 +248,16 @@ static void tee_end(void *ctx, int complete)
     }
     if (!complete) {
         save->store->ops->abort(save->writer);
-        rp_collapse_end(save->lookup, RP_FLIGHT_LEFT, 0);
+        rp_collapse_end(save->rq, save->lookup, RP_FLIGHT_LEFT, 0);
         return;
     }
     if (!store_whole(save)) {
-        rp_collapse_end(save->lookup, RP_FLIGHT_PRIVATE, 0);
+        rp_collapse_end(save->rq, save->lookup, RP_FLIGHT_PRIVATE, 0);
         return;
     }
     /* What must be asked about each time anyway is not worth waiting for. */
     rp_collapse_remember(save->lookup, save->usable && save->record.lifetime > save->record.initial_age);
-    rp_collapse_end(save->lookup, RP_FLIGHT_STORED, 0);
+    rp_collapse_end(save->rq, save->lookup, RP_FLIGHT_STORED, 0);
 }
 
 /* Fields that Cache-Control keeps from other clients (private="…") or from reuse without asking (no-cache="…") are left

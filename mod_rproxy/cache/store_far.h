@@ -34,7 +34,8 @@ typedef struct rp_far_shared_t {
 typedef enum rp_far_what_e {
     RP_FAR_PUT,    /* what the local store has */
     RP_FAR_FRESHEN, /* another record in front of the same body, which only Redis has */
-    RP_FAR_REMOVE
+    RP_FAR_REMOVE,
+    RP_FAR_THEN     /* what waits for those before it */
 } rp_far_what_e;
 
 typedef struct rp_far_item_t {
@@ -42,6 +43,8 @@ typedef struct rp_far_item_t {
     rp_far_what_e what;
     apr_time_t expires;
     rp_farm_value_t *value; /* of RP_FAR_FRESHEN: one block of malloc() */
+    void (*done)(void *data, apr_pool_t *p); /* of RP_FAR_THEN */
+    void *data;
 } rp_far_item_t;
 
 typedef struct rp_far_queue_t {
@@ -115,6 +118,9 @@ apr_status_t rp_far_push_begin(rp_far_t *far, apr_pool_t *p);
 /** Have it done in the background. value, of RP_FAR_FRESHEN, is copied. */
 void rp_far_push(rp_far_t *far, const unsigned char key[RP_KEY_LEN], rp_far_what_e what, apr_time_t expires,
                  const rp_farm_value_t *value);
+
+/** Have it done behind those that wait. @return 0 when that cannot be: nothing will be done */
+int rp_far_push_then(rp_far_t *far, void (*done)(void *data, apr_pool_t *p), void *data);
 
 /* ---- store_far_put.c */
 

@@ -49,7 +49,10 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
         if (q->stop) {
             until = until ? until : rp_now() + LAST_TIME;
         }
-        if (!until || rp_now() < until) {
+        if (item.what == RP_FAR_THEN) {
+            item.done(item.data, !until || rp_now() < until ? hand->p : NULL);
+        }
+        else if (!until || rp_now() < until) {
             rp_far_put(hand, &item);
         }
         free(item.value);
@@ -134,22 +137,35 @@ static rp_farm_value_t *copy(const rp_farm_value_t *value)
     return own;
 }
 
-void rp_far_push(rp_far_t *far, const unsigned char key[RP_KEY_LEN], rp_far_what_e what, apr_time_t expires,
-                 const rp_farm_value_t *value)
+/* @return 0 when there is no room for it */
+static int enqueue(rp_far_queue_t *q, const rp_far_item_t *item)
 {
-    rp_far_queue_t *q = &far->queue;
-    rp_far_item_t item = { .what = what, .expires = expires, .value = value ? copy(value) : NULL };
-    int is_full;
+    int has_room;
 
-    memcpy(item.key, key, RP_KEY_LEN);
     pthread_mutex_lock(&q->lock);
-    is_full = q->n == RP_FAR_QUEUE || (value && !item.value);
-    if (!is_full) {
-        q->items[(q->first + q->n++) % RP_FAR_QUEUE] = item;
+    has_room = q->n < RP_FAR_QUEUE && !q->stop;
+    if (has_room) {
+        q->items[(q->first + q->n++) % RP_FAR_QUEUE] = *item;
         pthread_cond_signal(&q->more);
     }
     pthread_mutex_unlock(&q->lock);
-    if (is_full) {
+    return has_room;
+}
+
+int rp_far_push_then(rp_far_t *far, void (*done)(void *data, apr_pool_t *p), void *data)
+{
+    rp_far_item_t item = { .what = RP_FAR_THEN, .done = done, .data = data };
+
+    return enqueue(&far->queue, &item);
+}
+
+void rp_far_push(rp_far_t *far, const unsigned char key[RP_KEY_LEN], rp_far_what_e what, apr_time_t expires,
+                 const rp_farm_value_t *value)
+{
+    rp_far_item_t item = { .what = what, .expires = expires, .value = value ? copy(value) : NULL };
+
+    memcpy(item.key, key, RP_KEY_LEN);
+    if ((value && !item.value) || !enqueue(&far->queue, &item)) {
         free(item.value);
         rp_far_count(far, dropped, 1);
         rp_far_tell(far, RP_FAR_DROPPED, "the newest");

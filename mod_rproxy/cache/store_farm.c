@@ -317,6 +317,13 @@ static const rp_store_ops_t far_ops = {
     purge,
 };
 
+void rp_store_farm_then(rp_store_t *store, void (*done)(void *data, apr_pool_t *p), void *data, apr_pool_t *p)
+{
+    if (store->ops != &far_ops || !rp_far_push_then(far_of(store), done, data)) {
+        done(data, p);
+    }
+}
+
 size_t rp_store_farm_shared_size(void)
 {
     return sizeof(rp_far_shared_t);

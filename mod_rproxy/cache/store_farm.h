@@ -64,6 +64,14 @@ apr_status_t rp_store_farm_open(const rp_store_farm_conf_t *conf, rp_store_t *lo
  */
 apr_status_t rp_store_farm_purge_key(rp_store_t *store, const unsigned char key[RP_KEY_HALF], rp_position_t position);
 
+/**
+ * Have something done once all that this process has stored by now is in Redis, or cannot be: on a thread of the store's
+ * own, or here and now when nothing is to wait for.
+ * @param store  any store
+ * @param p      for done(), here and now; NULL is given to it when the child ends and there is no time left
+ */
+void rp_store_farm_then(rp_store_t *store, void (*done)(void *data, apr_pool_t *p), void *data, apr_pool_t *p);
+
 void rp_store_farm_figures(const void *shared, rp_store_farm_figures_t *figures);
 
 #endif

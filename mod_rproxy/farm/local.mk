@@ -6,7 +6,8 @@ librpcore_la_SOURCES += %D%/redis_url.h %D%/redis_url.c %D%/reply.h %D%/reply.c 
 
 # The link: sockets and threads, but no httpd
 librpcore_la_SOURCES += %D%/farm.h %D%/conf.h %D%/conf.c %D%/farm_options.def %D%/redis_conn.h %D%/redis_conn.c \
-	%D%/link.h %D%/link.c %D%/node.c %D%/names.c %D%/search.c %D%/sentinel.c %D%/cluster.c %D%/tell.c
+	%D%/link.h %D%/link.c %D%/node.c %D%/names.c %D%/search.c %D%/sentinel.c %D%/cluster.c %D%/tell.c \
+	%D%/lease.h %D%/lease.c
 
 # Its life in httpd
 mod_rproxy_la_SOURCES += %D%/host.h %D%/host.c %D%/presence.h %D%/presence.c %D%/tickets.h %D%/tickets.c

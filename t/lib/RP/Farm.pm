@@ -17,6 +17,7 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use Time::HiRes qw(sleep);
 
 use RP::Client;
 use RP::Place;
@@ -40,13 +41,35 @@ sub proxy
     my $local = delete $how{local} || '@ROOT@/cache size=32M';
     my $config = "RProxyFarm $url $farm\nRProxyCacheLocal $local\n" . RP::Test::pool(app => $backend)
         . "RProxyPass / app\nRProxyCache on\n" . (delete $how{config} || '');
-    return RP::Test::httpd(config => $config, %how);
+    my $httpd = RP::Test::httpd(config => $config, %how);
+    # What it stores before it has read the log is in doubt to others. Not every test has a Redis at that time.
+    for (1 .. 300) {
+        last if $httpd->error_log =~ /RP0737/;
+        sleep 0.01;
+    }
+    return $httpd;
 }
 
 sub wait_keys
 {
     my ($class, $redis, $n) = @_;
-    return RP::Test::eventually { $redis->command('DBSIZE') >= $n };
+    return RP::Test::eventually { $class->keys($redis) >= $n };
+}
+
+# The keys of what is stored.
+sub keys
+{
+    my ($class, $redis) = @_;
+    my @keys = grep { !/:\{log\}:|\}:l/ } @{ $redis->command('KEYS', '*') };
+    return @keys;
+}
+
+# Take away all that is stored, but not the log of purges: who misses that doubts what he has.
+sub empty
+{
+    my ($class, $redis) = @_;
+    my @keys = $class->keys($redis);
+    $redis->command('DEL', @keys) if @keys;
 }
 
 # ---- several of them
