@@ -111,6 +111,16 @@ static const rp_option_t limit_options[] = {
     RP_OPTIONS_END
 };
 
+static const rp_option_t stored_options[] = {
+#include "config/stored_options.def"
+    RP_OPTIONS_END
+};
+
+static const rp_option_t dictionary_options[] = {
+#include "config/dictionary_options.def"
+    RP_OPTIONS_END
+};
+
 static const struct {
     const char *directive;
     const rp_option_t *options;
@@ -131,6 +141,8 @@ static const struct {
     { "RProxyCacheKey", key_options },
     { "RProxyLimit", limit_options },
     { "RProxyFarmTickets", tickets_options },
+    { "RProxyCompressStored", stored_options },
+    { "RProxyDictionary", dictionary_options },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))

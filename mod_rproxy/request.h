@@ -110,6 +110,8 @@ typedef struct rp_request_t {
     const char *key_own;       /* what it adds to its cache keys, where that is known from elsewhere; else NULL */
     rp_policy_t policy;        /* what the operator's rules make of it */
     rp_coding_e coding;        /* what the client would get, when the response may be encoded */
+    rp_coding_e plain_coding;  /* the same without a dictionary */
+    rp_dictionary_t *dictionary; /* that the client has, when coding needs one; bytes are NULL until they are used */
     rp_account_t account;
 } rp_request_t;
 

@@ -24,7 +24,7 @@ my $text = join '', map { "line $_ of a text that repeats itself\n" } 1 .. 2000;
 sub respond
 {
     my ($c, $request) = @_;
-    my ($what) = $request->target =~ m{\A/(?:cached/)?([\w-]*)};
+    my ($what) = $request->target =~ m{\A/(?:cached/|padded/|adapted/)?([\w-]*)};
     if ($what eq 'flushed') {
         $c->send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n");
         $c->send_chunk('first part, ');
@@ -75,6 +75,15 @@ RProxyCacheLocal @ROOT@/cache size=32M
 <Location /cached>
     RProxyCache on
 </Location>
+<Location /secret>
+    RProxyCompressExcept cookie=sid "expr=%{QUERY_STRING} =~ /private/"
+</Location>
+<Location /padded>
+    RProxyCompressPad 512
+</Location>
+<Location /adapted>
+    RProxyCompressAdapt on
+</Location>
 <Location /only-json>
     RProxyCompressTypes application/json +json
     RProxyCompressMin 10
@@ -97,7 +106,8 @@ CONF
             my $chunked = get($httpd, '/chunked', 'Accept-Encoding' => $coding);
             is(md5_hex(unpacked($chunked)), md5_hex($text), 'a chunked response too');
             my $random = get($httpd, '/random', 'Accept-Encoding' => $coding);
-            is(length unpacked($random), 500_000, 'and one that cannot be made smaller');
+            is($random->field('Content-Encoding'), undef, 'one that cannot be made smaller is left alone');
+            is(length $random->body, 500_000, 'whole');
 
             my $client = client($httpd);
             my $tag = $response->field('ETag');
@@ -217,6 +227,39 @@ CONF
         my $not_modified = get($httpd, '/digests', 'Accept-Encoding' => 'gzip', 'If-None-Match' => '"v1+gzip"');
         is($not_modified->status, 304, 'of the compressed one');
         is($not_modified->field($_), undef, "a 304 says no $_") for @names;
+    };
+    part 'where a response may have a secret in it nothing is compressed' => sub {
+        my $long = 'x' x 5000;
+        my $target = asking('/secret', 'Content-Type' => 'text/html', body => $long);
+        my %coding = (
+            'another cookie' => [$target, 'gzip', Cookie => 'sid2=1; a=sid'], 'no cookie' => [$target, 'gzip'],
+            'the cookie' => [$target, undef, Cookie => 'a=b; sid=42'], 'the cookie in a line of its own' =>
+                [$target, undef, Cookie => 'a=b', Cookie => 'sid='],
+            'what the expression says' => ["$target&private=1", undef],
+        );
+        for my $case (sort keys %coding) {
+            my ($to, $expected, @fields) = @{ $coding{$case} };
+            is(get($httpd, $to, 'Accept-Encoding' => 'gzip', @fields)->field('Content-Encoding'), $expected, $case);
+        }
+    };
+    part 'random bytes hide a length' => sub {
+        for my $coding (qw(gzip br zstd)) {
+            my %lengths;
+            for (1 .. 12) {
+                my $response = get($httpd, '/padded/text', 'Accept-Encoding' => $coding);
+                is(md5_hex(unpacked($response)), md5_hex($text), "$coding: it is the text") if $_ <= 2;
+                $lengths{ length $response->body }++;
+            }
+            cmp_ok(scalar keys %lengths, '>', 4, "$coding: of many lengths");
+        }
+        my $file = RP::Place->folder . '/padded';
+        my ($status, $plain) = command(['curl', '-s', '--compressed', '-H', 'Accept-Encoding: gzip',
+            'http://127.0.0.1:' . $httpd->port . '/padded/text']);
+        is(md5_hex($plain), md5_hex($text), 'which curl passes over');
+    };
+    part 'levels may give way' => sub {
+        my $response = get($httpd, '/adapted/text', 'Accept-Encoding' => 'br');
+        is(md5_hex(unpacked($response)), md5_hex($text), 'the text stays the same');
     };
     part 'a response that breaks off stays broken' => sub {
         my $response = get($httpd, '/broken', 'Accept-Encoding' => 'gzip');

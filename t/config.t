@@ -208,6 +208,17 @@ my @wrong = (
     ['a budget of no pool', "!RProxyRetryBudget 20%\n", qr/RProxyRetryBudget/, qr/inside of <RProxyPool/],
     ['an unknown coding', "!RProxyCompress lzma\n", qr/lzma/, qr/zstd.*br.*gzip|gzip.*br.*zstd/],
     ['a level that a coding does not have', "!RProxyCompressLevel gzip=10\n", qr/gzip=10/, qr/\b9\b/],
+    ['a level to store that a coding does not have', "!RProxyCompressStored br=12\n", qr/br=12/, qr/\b11\b/],
+    ['a coding that backends are not asked for', "!RProxyCompressBackend br\n", qr/br/, qr/identity or gzip/],
+    ['an exception that is none', "!RProxyCompressExcept session\n", qr/session/, qr/cookie=NAME/],
+    ['an exception by the response', "!RProxyCompressExcept \"expr=%{resp:X-A} == 'b'\"\n", qr/resp/, qr/condition on the request/],
+    ['more to pad with than there is room for', "!RProxyCompressPad 1M\n", qr/1M/, qr/4096/],
+    ['a dictionary that matches nothing', "!RProxyDictionary dest=script\n", qr/RProxyDictionary/, qr{match=/}],
+    ['a dictionary for an expression', "!RProxyDictionary match=/(a|b)\n", qr/\(a\|b\)/, qr/without parentheses/],
+    ['a dictionary of a file that is not there', "!RProxyDictionary match=/* file=/none.dict url=/d\n", qr/none\.dict/, qr/path of a file/],
+    ['a dictionary without a URL', "!RProxyDictionary match=/* file=ca.pem\n", qr/url=/, qr/belong together/],
+    ['a dictionary at an odd place', "!RProxyDictionary match=/* file=ca.pem url=/a?b\n", qr/a\?b/, qr/letters, digits/],
+    ['a stored something', "!RProxyCompressStored best\n", qr/best/, qr/budget/],
     ['a least size that is none', "!RProxyCompressMin small\n", qr/small/, qr/64K|1K|size/],
     ['content of a QUERY larger than can be kept', "!RProxyCacheQuery 17M\n", qr/17M/, qr/16M/],
     ['a store smaller than it can be', "!RProxyCacheLocal \@ROOT\@/cache size=1K\n", qr/size=1K/, qr/4M/],
@@ -353,11 +364,24 @@ RProxyTimeout connect=1s first-byte=2m idle=1h
     RProxyCompressTypes text/* application/json
     RProxyCompressMin 2K
     RProxyCompressLevel gzip=6 br=5 zstd=3
+    RProxyCompressStored gzip=8 br=10 zstd=15 budget=25 largest=4M
+    RProxyCompressBackend gzip
+    RProxyCompressExcept cookie=sid "expr=%{REQUEST_URI} =~ m#^/account/#"
+    RProxyCompressPad 64
+    RProxyCompressAdapt on
+    RProxyDictionary match=/c/*.js dest=script,document id=v1
+    RProxyDictionary match=/c/* file=ca.pem url=/c/html.dict
 </Location>
 <LocationMatch "^/d/\d+$">
     RProxyPass app
     RProxyCache off
     RProxyCompress off
+    RProxyCompressStored off
+    RProxyCompressBackend identity
+    RProxyCompressExcept none
+    RProxyCompressPad off
+    RProxyCompressAdapt off
+    RProxyDictionary off
     RProxyCacheAllow shared-cookie anonymous-cookie language plain-parts
     RProxyCacheHeuristic off
     RProxyCacheStatus off

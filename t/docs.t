@@ -280,6 +280,25 @@ one_mpm {
 
 one_mpm {
     my $backend = backend(as_asked());
+    my $httpd = httpd(modules => \@modules, config => "RProxyTrust 127.0.0.1\n" . example('compress',
+        COMPRESS_DIR => '@ROOT@/cache', COMPRESS_LOG => '@ROOT@/compress.log', COMPRESS_BACKEND => $backend->url));
+    my @kept = ('Cache-Control' => 'max-age=60', 'Content-Type' => 'text/javascript', size => 40960);
+
+    part 'conf.d/compress.conf compresses once' => sub {
+        my $target = asking('/assets/a.js', @kept);
+        my $first = get($httpd, $target, 'Accept-Encoding' => 'br', 'X-Forwarded-Proto' => 'https');
+        is($first->field('Use-As-Dictionary'), 'match="/assets/*.js", match-dest=("script")', 'a script is a dictionary');
+        ok(eventually {
+            get($httpd, $target, 'Accept-Encoding' => 'br', 'X-Forwarded-Proto' => 'https');
+            RP::Place->read_file($httpd->root . '/compress.log') =~ /cache=hit compress=stored/;
+        }, 'the log tells of what was stored');
+        is(get($httpd, $target, 'Accept-Encoding' => 'br', Cookie => 'session=1')->field('Content-Encoding'), undef,
+            'with a session nothing is compressed');
+    };
+};
+
+one_mpm {
+    my $backend = backend(as_asked());
     my $httpd = httpd(modules => \@modules, config => example('cache-everything', EVERYTHING_DIR => '@ROOT@/cache',
         EVERYTHING_BACKEND => $backend->url));
     part 'conf.d/cache-everything.conf keeps pages with cookies for those who bring none' => sub {

@@ -498,7 +498,7 @@ each_mpm {
             for my $from ('a backend and the store', 'the store') {
                 my $coded = get($httpd, $target, 'Accept-Encoding' => 'gzip');
                 is($coded->field('Content-Encoding'), 'gzip', "from $from: it is coded");
-                is($coded->field('ETag'), '"v1+gzip"', 'with a tag of its own');
+                like($coded->field('ETag'), qr/\A(?:W\/"v1\+gzip"|"v1\+gzip-[0-9a-f]{12}")\z/, 'with a tag of its own');
                 is(Compress::Zlib::memGunzip($coded->body), representation(8000), 'each byte of it');
             }
             is($backend->count, 1, 'one request');

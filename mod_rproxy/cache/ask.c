@@ -57,7 +57,7 @@ static int answer_revalidated(rp_request_t *rq, rp_lookup_t *lookup, const char 
     if (!lookup->record.lifetime) {
         rp_collapse_remember(lookup, 0);
     }
-    rp_collapse_end(rq, lookup, RP_FLIGHT_STORED, 0);
+    rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_STORED, 0);
     age = rp_current_age(lookup->record.initial_age, lookup->record.response_time, apr_time_sec(apr_time_now()));
     rp_cache_status(rq, lookup->record.fields, "revalidated",
                     apr_psprintf(rq->r->pool, "fwd=%s; fwd-status=304; ttl=%" APR_INT64_T_FMT, fwd,
@@ -80,7 +80,7 @@ static int failed(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d,
     int backends_fault = status == HTTP_BAD_GATEWAY || status == HTTP_SERVICE_UNAVAILABLE
                          || status == HTTP_GATEWAY_TIME_OUT;
 
-    rp_collapse_end(rq, lookup, backends_fault ? RP_FLIGHT_FAILED : RP_FLIGHT_LEFT, status);
+    rp_collapse_end(rq->r->pool, lookup, backends_fault ? RP_FLIGHT_FAILED : RP_FLIGHT_LEFT, status);
     if (backends_fault && rp_covers_failure(rq, lookup, d)) {
         return answer_stale(rq, lookup, d, fwd, 0);
     }
@@ -103,7 +103,7 @@ static const rp_tee_t *begin_saving(rp_request_t *rq, rp_lookup_t *lookup, const
         if (lookup->flight.token && speaks_for_others(rq)) {
             rp_collapse_remember(lookup, 0);
         }
-        rp_collapse_end(rq, lookup, RP_FLIGHT_PRIVATE, 0);
+        rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_PRIVATE, 0);
     }
     else {
         rp_farm_fetch_comes(lookup, rq->r->pool, save->incoming.len);
@@ -130,7 +130,7 @@ int rp_ask(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
     rp_save_t save;
 
     if (status != OK) {
-        rp_collapse_end(rq, lookup, RP_FLIGHT_LEFT, 0);
+        rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_LEFT, 0);
         return status;
     }
     if (rp_has_answer(rq, lookup) && !(ranged && has_conditions(rq->fields))) {
@@ -156,7 +156,7 @@ int rp_ask(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
     if (rp_covers_status(rq, lookup, d, rq->response.status)) {
         status = rq->response.status;
         rp_drop_conn(rq);
-        rp_collapse_end(rq, lookup, RP_FLIGHT_FAILED, status);
+        rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_FAILED, status);
         return answer_stale(rq, lookup, d, fwd, status);
     }
     if (rq->r->header_only && lookup->found == RP_FOUND && rq->response.status == HTTP_OK) {
@@ -185,7 +185,7 @@ void rp_refresh(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
     if (status == OK && asked && rq->response.status == HTTP_NOT_MODIFIED) {
         if (rp_save_freshened(rq, lookup, &d->request_cc)) {
             rp_finish_exchange(rq);
-            rp_collapse_end(rq, lookup, RP_FLIGHT_STORED, 0);
+            rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_STORED, 0);
             return;
         }
         rp_finish_exchange(rq);
@@ -193,11 +193,11 @@ void rp_refresh(rp_request_t *rq, rp_lookup_t *lookup, const rp_decision_t *d)
         status = fetch(rq, lookup, d);
     }
     if (status != OK) {
-        rp_collapse_end(rq, lookup, RP_FLIGHT_FAILED, status);
+        rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_FAILED, status);
         return;
     }
     if (rp_covers_status(rq, lookup, d, rq->response.status)) {
-        rp_collapse_end(rq, lookup, RP_FLIGHT_FAILED, rq->response.status);
+        rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_FAILED, rq->response.status);
         rp_drop_conn(rq);
         return;
     }

@@ -192,13 +192,12 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
     if (is_due(task->rq, &lookup, &d) && is_ours(task, &lookup, &d)) {
         rp_refresh(task->rq, &lookup, &d);
     }
-    rp_collapse_end(task->rq, &lookup, RP_FLIGHT_STORED, 0);
+    rp_collapse_end(task->rq->r->pool, &lookup, RP_FLIGHT_STORED, 0);
     apr_pool_destroy(task->p);
     return NULL;
 }
 
-/* A pool that another thread may use and destroy. */
-static apr_pool_t *own_pool(void)
+apr_pool_t *rp_background_pool(void)
 {
     apr_allocator_t *allocator;
     apr_pool_t *p;
@@ -214,15 +213,18 @@ static apr_pool_t *own_pool(void)
     return p;
 }
 
-static apr_status_t push(task_t *task)
+apr_status_t rp_background_push(apr_thread_pool_t *to, apr_thread_start_t begin, void *task)
 {
     sigset_t all, before;
     apr_status_t rv;
 
-    /* Threads that begin here have signals left to the server's own. */
+    if (!to && (!threads || apr_thread_pool_tasks_count(threads) >= MAX_WAITING)) {
+        return APR_ENOMEM;
+    }
+    to = to ? to : threads;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    rv = apr_thread_pool_push(threads, run, task, APR_THREAD_TASK_PRIORITY_NORMAL, NULL);
+    rv = apr_thread_pool_push(to, begin, task, APR_THREAD_TASK_PRIORITY_NORMAL, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rv;
 }
@@ -236,7 +238,7 @@ void rp_refresh_later(rp_request_t *rq, rp_lookup_t *lookup)
         || !rp_collapse_lead(rq, lookup)) {
         return;
     }
-    p = own_pool();
+    p = rp_background_pool();
     task = p ? apr_pcalloc(p, sizeof(*task)) : NULL;
     if (task) {
         task->p = p;
@@ -244,8 +246,8 @@ void rp_refresh_later(rp_request_t *rq, rp_lookup_t *lookup)
         task->store = lookup->store;
         task->flight = lookup->flight;
     }
-    if (!task || push(task) != APR_SUCCESS) {
-        rp_collapse_end(rq, lookup, RP_FLIGHT_LEFT, 0);
+    if (!task || rp_background_push(threads, run, task) != APR_SUCCESS) {
+        rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_LEFT, 0);
         if (p) {
             apr_pool_destroy(p);
         }

@@ -7,7 +7,18 @@
 #ifndef RP_BACKGROUND_H
 #define RP_BACKGROUND_H
 
+#include <apr_thread_pool.h>
+
 #include "cache/lookup.h"
+
+/** A pool that another thread may use and destroy; NULL when there is no memory. */
+apr_pool_t *rp_background_pool(void);
+
+/**
+ * Give a task to threads, which have signals left to the server's own.
+ * @param to  NULL: those of refreshes, when not too many wait for them
+ */
+apr_status_t rp_background_push(apr_thread_pool_t *to, apr_thread_start_t run, void *task);
 
 /** In each child, after the store has been opened: its threads end before the store closes. */
 void rp_background_child_init(apr_pool_t *p, server_rec *main_server);

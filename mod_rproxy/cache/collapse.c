@@ -91,9 +91,9 @@ void rp_collapse_readable(rp_lookup_t *lookup, uint64_t object, uint64_t publish
     }
 }
 
-void rp_collapse_end(rp_request_t *rq, rp_lookup_t *lookup, rp_flight_phase_e phase, int status)
+void rp_collapse_end(apr_pool_t *p, rp_lookup_t *lookup, rp_flight_phase_e phase, int status)
 {
-    rp_farm_fetch_end(lookup, rq->r->pool, phase);
+    rp_farm_fetch_end(lookup, p, phase);
     if (lookup->flight.token) {
         rp_flight_end(flights, &lookup->flight, phase, status);
     }
@@ -186,7 +186,7 @@ static int was_fetched(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
     lookup->flight = before.flight;
     lookup->lease = before.lease;
     if (usable || memcmp(before.key, lookup->key, RP_KEY_LEN)) {
-        rp_collapse_end(rq, lookup, usable ? RP_FLIGHT_STORED : RP_FLIGHT_LEFT, 0);
+        rp_collapse_end(rq->r->pool, lookup, usable ? RP_FLIGHT_STORED : RP_FLIGHT_LEFT, 0);
     }
     return usable;
 }
@@ -269,7 +269,7 @@ static int look_what_came(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *
     }
     if (how == RP_LEASED_PRIVATE) {
         rp_collapse_remember(lookup, 0);
-        rp_collapse_end(rq, lookup, RP_FLIGHT_PRIVATE, 0);
+        rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_PRIVATE, 0);
     }
     *outcome = OUTCOME_ASK;
     return how == RP_LEASED_PRIVATE || how == RP_LEASED_FAILED;
@@ -303,7 +303,7 @@ static outcome_e wait_for_farm(rp_request_t *rq, rp_lookup_t *lookup, rp_decisio
         until = rp_now() + (other.left < LOOK_AT_FARM ? other.left : LOOK_AT_FARM);
         rv = rp_farm_fetch_wait(rq, lookup->key, seen, until < deadline ? until : deadline, &how);
         if (APR_STATUS_IS_ECONNABORTED(rv)) {
-            rp_collapse_end(rq, lookup, RP_FLIGHT_LEFT, 0);
+            rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_LEFT, 0);
             *result = client_gone(rq);
             return OUTCOME_ANSWERED;
         }
@@ -343,6 +343,6 @@ int rp_answer_missing(rp_request_t *rq, rp_lookup_t *lookup, rp_decision_t *d)
     }
     result = rp_ask(rq, lookup, d);
     /* However it went, nobody is to wait any longer. */
-    rp_collapse_end(rq, lookup, RP_FLIGHT_LEFT, 0);
+    rp_collapse_end(rq->r->pool, lookup, RP_FLIGHT_LEFT, 0);
     return result;
 }

@@ -28,8 +28,8 @@ int rp_collapse_lead(rp_request_t *rq, rp_lookup_t *lookup);
 /** So many bytes of this object of the store can be read by those who wait. */
 void rp_collapse_readable(rp_lookup_t *lookup, uint64_t object, uint64_t published);
 
-/** The fetch is over; nothing when there is no flight. */
-void rp_collapse_end(rp_request_t *rq, rp_lookup_t *lookup, rp_flight_phase_e phase, int status);
+/** The fetch is over; nothing when there is no flight. @param p  for what telling the farm takes */
+void rp_collapse_end(apr_pool_t *p, rp_lookup_t *lookup, rp_flight_phase_e phase, int status);
 
 /** Is somebody waiting for it or reading what it gets? */
 int rp_collapse_is_followed(const rp_lookup_t *lookup);

@@ -25,7 +25,14 @@ int rp_fetch_fields(rp_request_t *rq)
     }
     if (rq->dconf->compress.nprefer > 0) {
         /* Coding is done here, from identity: one variant for the backend instead of one per browser. */
-        apr_table_unset(rq->fields, "Accept-Encoding");
+        if (rq->dconf->compress.ask_gzip == 1) {
+            apr_table_setn(rq->fields, "Accept-Encoding", "gzip");
+        }
+        else {
+            apr_table_unset(rq->fields, "Accept-Encoding");
+        }
+        apr_table_unset(rq->fields, "Available-Dictionary");
+        apr_table_unset(rq->fields, "Dictionary-ID");
         rp_encode_strip_validators(rq->r->pool, rq->fields, rq->coding);
     }
     return OK;

@@ -178,3 +178,13 @@ void rp_cache_hash(const char *key_text, const char *selection, unsigned char ke
         memset(variant, 0, RP_KEY_HALF);
     }
 }
+
+void rp_cache_hash_beside(const unsigned char key[RP_KEY_LEN], const char *name, unsigned char beside[RP_KEY_LEN])
+{
+    unsigned char text[2 * RP_KEY_HALF];
+
+    memcpy(beside, key, RP_KEY_HALF);
+    memcpy(text, key + RP_KEY_HALF, RP_KEY_HALF);
+    hash_half(name, strlen(name), text + RP_KEY_HALF);
+    hash_half(text, sizeof(text), beside + RP_KEY_HALF);
+}

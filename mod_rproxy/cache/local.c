@@ -18,6 +18,7 @@
 #include "cache/farm_log.h"
 #include "cache/host_store.h"
 #include "cache/local.h"
+#include "cache/variant.h"
 #include "log.h"
 
 APLOG_USE_MODULE(rproxy);
@@ -126,6 +127,7 @@ void rp_cache_prepare(apr_pool_t *pconf, server_rec *main_server)
     rp_host_store_prepare(pconf, main_server);
     rp_collapse_prepare(pconf, main_server);
     rp_farm_log_prepare(pconf, main_server);
+    rp_variant_prepare(pconf, main_server);
     apr_pool_cleanup_register(pconf, conf, seal, apr_pool_cleanup_null);
 }
 
@@ -180,4 +182,5 @@ void rp_cache_child_init(apr_pool_t *p, server_rec *main_server)
     rp_host_store_child_init(p, main_server, local);
     rp_collapse_child_init(p, main_server);
     rp_background_child_init(p, main_server);
+    rp_variant_child_init(p, main_server);
 }

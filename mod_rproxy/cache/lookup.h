@@ -64,6 +64,9 @@ int rp_cache_key_is_late(const rp_request_t *rq);
  */
 void rp_cache_hash(const char *key_text, const char *selection, unsigned char key[RP_KEY_LEN]);
 
+/** The key of what lies beside what has this key, and goes when that is purged by key, under a name of its own. */
+void rp_cache_hash_beside(const unsigned char key[RP_KEY_LEN], const char *name, unsigned char beside[RP_KEY_LEN]);
+
 /**
  * The request fields that variants are selected by: those that backends get (RFC 9111 §4.1 with our normalisation).
  * Makes rq->fields when needed. @return NULL when the request cannot be forwarded at all

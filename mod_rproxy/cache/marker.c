@@ -11,7 +11,7 @@ rp_put_t rp_marker_put(apr_pool_t *p, const rp_record_t *record, apr_time_t expi
     rp_put_t put = { .record = rp_record_encode(p, record), .expires = expires, .since = since };
 
     if (rp_record_is_marker(record->kind)) {
-        /* It is no response: it is not counted, and may stay when what it leads to goes. */
+        /* It is no response: it is not counted, and may stay when what it leads to, or is made of, goes. */
         return put;
     }
     put.name.len = strlen(record->key);

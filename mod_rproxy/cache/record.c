@@ -5,7 +5,7 @@
 
 #include "cache/record.h"
 
-#define MAGIC 0x52505832u /* "2XPR" as it lies in memory */
+#define MAGIC 0x52505833u /* "3XPR" as it lies in memory */
 /* No response that came through the head parser has more. */
 #define MAX_FIELDS 1024
 
@@ -19,6 +19,7 @@ typedef struct fixed_t {
     int64_t response_time;
     int64_t initial_age;
     int64_t lifetime;
+    uint64_t body;
     uint64_t part_first;
     uint64_t part_complete;
     uint32_t key_len;
@@ -83,6 +84,7 @@ rp_str_t rp_record_encode(apr_pool_t *p, const rp_record_t *record)
         .response_time = (int64_t)htole64((uint64_t)record->response_time),
         .initial_age = (int64_t)htole64((uint64_t)record->initial_age),
         .lifetime = (int64_t)htole64((uint64_t)record->lifetime),
+        .body = htole64(record->body),
         .part_first = htole64(record->part_first),
         .part_complete = htole64(record->part_complete),
         .key_len = htole32((uint32_t)strlen(record->key)),
@@ -155,9 +157,10 @@ int rp_record_decode(apr_pool_t *p, rp_str_t bytes, rp_record_t *record)
     record->response_time = (rp_secs_t)le64toh((uint64_t)fixed.response_time);
     record->initial_age = (rp_secs_t)le64toh((uint64_t)fixed.initial_age);
     record->lifetime = (rp_secs_t)le64toh((uint64_t)fixed.lifetime);
+    record->body = le64toh(fixed.body);
     record->part_first = le64toh(fixed.part_first);
     record->part_complete = le64toh(fixed.part_complete);
-    if (le32toh(fixed.magic) != MAGIC || record->kind < RP_RECORD_RESPONSE || record->kind > RP_RECORD_LANGUAGE
+    if (le32toh(fixed.magic) != MAGIC || record->kind < RP_RECORD_RESPONSE || record->kind > RP_RECORD_ENCODED
         || le32toh(fixed.nfields) > MAX_FIELDS
         || !(record->key = take_string(&bytes, le32toh(fixed.key_len)))
         || !(record->vary = take_string(&bytes, le32toh(fixed.vary_len)))

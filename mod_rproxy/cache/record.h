@@ -22,13 +22,17 @@ typedef enum rp_record_kind_e {
     RP_RECORD_HINTS = 5,
     /* Leads to a variant by its language (languages.h): .vary is the place of the marker itself among the variants,
      * .selection that of the variant, .reason the variant's language. */
-    RP_RECORD_LANGUAGE = 6
+    RP_RECORD_LANGUAGE = 6,
+    /* A response's bytes in another coding (variant.h): .vary names it, .reason has the digest, .body says of which bytes.
+     * Likewise what belongs to dictionaries (dictionary.h). */
+    RP_RECORD_ENCODED = 7
 } rp_record_kind_e;
 
-/** Does a record of that kind only lead to others? It has no status and no fields. */
+/** Does a record of that kind only lead to others, or belong to one? It has no status and no fields. */
 static inline int rp_record_is_marker(rp_record_kind_e kind)
 {
-    return kind == RP_RECORD_VARY || kind == RP_RECORD_SEARCH || kind == RP_RECORD_LANGUAGE;
+    return kind == RP_RECORD_VARY || kind == RP_RECORD_SEARCH || kind == RP_RECORD_LANGUAGE
+           || kind == RP_RECORD_ENCODED;
 }
 
 typedef struct rp_record_t {
@@ -42,6 +46,7 @@ typedef struct rp_record_t {
     rp_secs_t response_time;
     rp_secs_t initial_age;
     rp_secs_t lifetime;      /* freshness lifetime */
+    uint64_t body;           /* random: tells these bytes from all others that were ever stored under the key */
     uint64_t part_first;     /* of RP_RECORD_PART: the body's first byte in the representation, ... */
     uint64_t part_complete;  /* ... whose length is this, or RP_LENGTH_UNKNOWN */
     apr_table_t *fields;     /* end-to-end response fields, as the client gets them; NULL for a marker */

@@ -5,10 +5,12 @@
 #include <httpd.h>
 #include <http_log.h>
 #include <apr_date.h>
+#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "cache/body_bucket.h"
 #include "cache/collapse.h"
+#include "cache/dictionary.h"
 #include "cache/farm_log.h"
 #include "cache/languages.h"
 #include "cache/marker.h"
@@ -144,7 +146,7 @@ static void drop(rp_save_t *save)
     save->dropped = 1;
     save->store->ops->abort(save->writer);
     rp_collapse_remember(save->lookup, 0);
-    rp_collapse_end(save->rq, save->lookup, RP_FLIGHT_PRIVATE, 0);
+    rp_collapse_end(save->rq->r->pool, save->lookup, RP_FLIGHT_PRIVATE, 0);
 }
 
 static void tee_data(void *ctx, const char *buf, apr_size_t len)
@@ -248,16 +250,18 @@ static void tee_end(void *ctx, int complete)
     }
     if (!complete) {
         save->store->ops->abort(save->writer);
-        rp_collapse_end(save->rq, save->lookup, RP_FLIGHT_LEFT, 0);
+        rp_collapse_end(save->rq->r->pool, save->lookup, RP_FLIGHT_LEFT, 0);
         return;
     }
     if (!store_whole(save)) {
-        rp_collapse_end(save->rq, save->lookup, RP_FLIGHT_PRIVATE, 0);
+        rp_collapse_end(save->rq->r->pool, save->lookup, RP_FLIGHT_PRIVATE, 0);
         return;
     }
+    rp_dictionary_keep(save->rq, save->lookup, save->key, &save->record,
+                       save->incoming.before + save->written + save->incoming.after, 1);
     /* What must be asked about each time anyway is not worth waiting for. */
     rp_collapse_remember(save->lookup, save->usable && save->record.lifetime > save->record.initial_age);
-    rp_collapse_end(save->rq, save->lookup, RP_FLIGHT_STORED, 0);
+    rp_collapse_end(save->rq->r->pool, save->lookup, RP_FLIGHT_STORED, 0);
 }
 
 /* Fields that Cache-Control keeps from other clients (private="…") or from reuse without asking (no-cache="…") are left
@@ -374,12 +378,16 @@ const rp_tee_t *rp_save_begin(rp_request_t *rq, rp_lookup_t *lookup, const rp_cc
     save->lookup = lookup;
     save->found = &lookup->entry;
     save->record.kind = in->kind;
+    apr_generate_random_bytes((unsigned char *)&save->record.body, sizeof(save->record.body));
     save->record.status = in->status;
     save->record.reason = in->reason;
     save->record.part_first = in->part_first;
     save->record.part_complete = in->part_complete;
     save->since = lookup->since;
     date_record(rq, &save->record, &facts);
+    if (in->kind == RP_RECORD_RESPONSE) {
+        rp_dictionary_offer(rq, in->status, in->fields);
+    }
     /* A copy: what is done to the fields on the way to this client is this client's. */
     save->record.fields = apr_table_copy(rq->r->pool, in->fields);
     drop_fields(save->record.fields, NOT_STORED);

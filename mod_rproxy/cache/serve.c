@@ -16,7 +16,9 @@
 #include "cache/ask.h"
 #include "cache/background.h"
 #include "cache/cache.h"
+#include "cache/coding.h"
 #include "cache/collapse.h"
+#include "cache/dictionary.h"
 #include "cache/fetch.h"
 #include "cache/hints.h"
 #include "cache/host_store.h"
@@ -113,13 +115,6 @@ static int answer_and_refresh(rp_request_t *rq, rp_lookup_t *lookup, const rp_de
     return rp_answer_hit(rq, lookup, d, "stale", "hit");
 }
 
-static void prepare(rp_request_t *rq)
-{
-    const rp_encode_conf_t *compress = &rq->dconf->compress;
-
-    rq->coding = compress->nprefer > 0 ? rp_encode_choose(compress, rq->r->headers_in) : RP_CODING_IDENTITY;
-}
-
 /* RFC 9110 §7.6.2 */
 static int is_last_hop(const request_rec *r)
 {
@@ -147,7 +142,11 @@ int rp_serve(rp_request_t *rq)
     if (rp_purge_is_ours(rq)) {
         return rp_purge_serve(rq, store);
     }
-    prepare(rq);
+    status = rp_dictionary_serve(rq);
+    if (status != DECLINED) {
+        return status;
+    }
+    rp_coding_choose(rq);
     bypass = caching ? bypasses(rq) : NULL;
     if (caching && !bypass && rp_is_query(rq)) {
         status = rp_query_read(rq);
@@ -182,10 +181,10 @@ int rp_serve_early(rp_request_t *rq)
     int status;
 
     if (!store || rp_is_query(rq) || rp_policy_is_late(rq) || rp_cache_key_is_late(rq) || rp_limit_is_late(rq->r)
-        || bypasses(rq) || rp_route_target(rq) != OK) {
+        || rp_coding_is_late(rq) || bypasses(rq) || rp_route_target(rq) != OK) {
         return DECLINED;
     }
-    prepare(rq);
+    rp_coding_choose(rq);
     rp_lookup(rq, store, &lookup);
     rp_decide(rq, &lookup, &d);
     if (d.usable != RP_USABLE_FRESH || !rp_has_answer(rq, &lookup)) {

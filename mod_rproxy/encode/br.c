@@ -9,11 +9,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <brotli/encode.h>
+#if HAVE_BROTLI_DICTIONARIES
+#include <brotli/shared_dictionary.h>
+#endif
 
 #include "encode/codec.h"
 
 /* A window of 512 KiB covers most web resources whole; each step up doubles an encoder's memory. */
 #define BR_WINDOW_BITS 19
+#define BR_WINDOW_BITS_THOROUGH BROTLI_MAX_WINDOW_BITS
 
 /* Smaller blocks are malloc's business. */
 #define BR_SPARE_LEAST 4096
@@ -28,7 +32,11 @@ typedef union block_t {
 
 typedef struct br_t {
     int level;
+    rp_str_t pad; /* to go out before anything else */
     BrotliEncoderState *encoder; /* NULL between streams */
+#if HAVE_BROTLI_DICTIONARIES
+    BrotliEncoderPreparedDictionary *prepared; /* of the stream in hand, or NULL */
+#endif
     size_t spare_total;
     int nspares;
     block_t *spares[BR_SPARES];
@@ -95,21 +103,41 @@ static void br_end(void *state)
     br_t *br = state;
     BrotliEncoderDestroyInstance(br->encoder);
     br->encoder = NULL;
+#if HAVE_BROTLI_DICTIONARIES
+    BrotliEncoderDestroyPreparedDictionary(br->prepared);
+    br->prepared = NULL;
+#endif
 }
 
-static uint32_t window_bits(apr_off_t size)
+static uint32_t window_bits(apr_off_t size, uint32_t most)
 {
     uint32_t bits = BROTLI_MIN_WINDOW_BITS;
-    while (bits < BR_WINDOW_BITS && (size < 0 || (apr_off_t)1 << bits < size)) {
+    while (bits < most && (size < 0 || (apr_off_t)1 << bits < size)) {
         bits++;
     }
     return bits;
 }
 
-static int br_begin(void *state, apr_off_t size)
+/** Let the encoder refer to a dictionary. */
+static int attach(br_t *br, const rp_dictionary_t *dictionary)
+{
+#if HAVE_BROTLI_DICTIONARIES
+    br->prepared = BrotliEncoderPrepareDictionary(BROTLI_SHARED_DICTIONARY_RAW, dictionary->bytes.len,
+                                                  (const uint8_t *)dictionary->bytes.ptr, br->level, NULL, NULL, NULL);
+    return br->prepared && BrotliEncoderAttachPreparedDictionary(br->encoder, br->prepared);
+#else
+    (void)br;
+    (void)dictionary;
+    return 0;
+#endif
+}
+
+static int br_begin(void *state, const rp_codec_how_t *how)
 {
     br_t *br = state;
+    apr_off_t size = how->size;
     br_end(br);
+    br->pad = how->pad;
     br->encoder = BrotliEncoderCreateInstance(br_alloc, br_free, br);
     if (!br->encoder) {
         return 0;
@@ -118,8 +146,12 @@ static int br_begin(void *state, apr_off_t size)
         uint32_t hint = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
         BrotliEncoderSetParameter(br->encoder, BROTLI_PARAM_SIZE_HINT, hint);
     }
+    if (how->dictionary && !attach(br, how->dictionary)) {
+        return 0;
+    }
     return BrotliEncoderSetParameter(br->encoder, BROTLI_PARAM_QUALITY, (uint32_t)br->level)
-        && BrotliEncoderSetParameter(br->encoder, BROTLI_PARAM_LGWIN, window_bits(size));
+        && BrotliEncoderSetParameter(br->encoder, BROTLI_PARAM_LGWIN,
+                                     window_bits(size, how->thorough ? BR_WINDOW_BITS_THOROUGH : BR_WINDOW_BITS));
 }
 
 /** Hand out what the encoder holds ready; *any is set when there was something. */
@@ -137,6 +169,26 @@ static apr_status_t drain(br_t *br, rp_codec_out_fn out, void *ctx, int *any)
     return APR_SUCCESS;
 }
 
+/** A block of metadata, which decoders pass over (RFC 7932 §9.2). */
+static apr_status_t put_pad(br_t *br, rp_codec_out_fn out, void *ctx)
+{
+    const uint8_t *next = (const uint8_t *)br->pad.ptr;
+    size_t len = br->pad.len, room = 0;
+    int any;
+    br->pad.len = 0;
+    do {
+        any = 0;
+        if (!BrotliEncoderCompressStream(br->encoder, BROTLI_OPERATION_EMIT_METADATA, &len, &next, &room, NULL, NULL)) {
+            return RP_CODEC_FAILED;
+        }
+        apr_status_t rv = drain(br, out, ctx, &any);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    } while (len > 0 || any);
+    return APR_SUCCESS;
+}
+
 static apr_status_t br_run(void *state, rp_codec_op_e op, const char *data, apr_size_t len,
                            rp_codec_out_fn out, void *ctx)
 {
@@ -147,6 +199,10 @@ static apr_status_t br_run(void *state, rp_codec_op_e op, const char *data, apr_
     };
     br_t *br = state;
     const uint8_t *next = (const uint8_t *)data;
+    apr_status_t padded = br->pad.len > 0 ? put_pad(br, out, ctx) : APR_SUCCESS;
+    if (padded != APR_SUCCESS) {
+        return padded;
+    }
     size_t room = 0; /* none of ours: output is taken from the encoder's own buffer */
     int any;
     do {
@@ -179,6 +235,22 @@ const rp_codec_t rp_codec_br = {
     .level_max = BROTLI_MAX_QUALITY,
     .level_default = 5,
     .create = br_create,
+    .begin = br_begin,
+    .run = br_run,
+    .end = br_end,
+    .destroy = br_destroy,
+};
+
+/* RFC 9842 §4; libbrotli has dictionaries from 1.1 on. */
+const rp_codec_t rp_codec_dcb = {
+    .name = "dcb",
+    .magic = {"\xff" "DCB", 4},
+    .level_min = 2, /* the two below know no dictionaries */
+    .level_max = BROTLI_MAX_QUALITY,
+    .level_default = 5,
+#if HAVE_BROTLI_DICTIONARIES
+    .create = br_create,
+#endif
     .begin = br_begin,
     .run = br_run,
     .end = br_end,

@@ -37,22 +37,34 @@ typedef enum rp_codec_op_e {
 /** Takes a piece of output; data is valid during the call only.  An error ends the run. */
 typedef apr_status_t (*rp_codec_out_fn)(void *ctx, const char *data, apr_size_t len);
 
+/** Bytes that decoders pass over: what all codings can carry in one place. */
+#define RP_CODEC_PAD 4096
+
+/** How a stream is to be coded. */
+typedef struct rp_codec_how_t {
+    int level;
+    apr_off_t size; /* how long the body will probably be, to use no more memory than that takes; -1 when unknown */
+    int thorough;   /* use the largest window that every decoder takes */
+    const rp_dictionary_t *dictionary; /* for the codings that need one; else NULL */
+    rp_str_t pad;   /* what decoders pass over, at most RP_CODEC_PAD bytes; stays until the first output */
+} rp_codec_how_t;
+
 /** A coding; "state" is its library's encoder with what belongs to it. */
 typedef struct rp_codec_t {
     const char *name;
+    rp_str_t magic; /* with a dictionary: what stands before its hash, at the beginning of the stream */
     int level_min;
     int level_max;
     int level_default;
 
-    /** @return NULL when there is no memory */
+    /** NULL when the library cannot do it. @return NULL when there is no memory */
     void *(*create)(int level);
 
     /**
      * Make ready for a new stream, whatever became of the last one.
-     * @param size  how long the body will probably be, to use no more memory than that takes; -1 when unknown
      * @return 1, or 0 when there is no memory
      */
-    int (*begin)(void *state, apr_off_t size);
+    int (*begin)(void *state, const rp_codec_how_t *how);
 
     apr_status_t (*run)(void *state, rp_codec_op_e op, const char *data, apr_size_t len, rp_codec_out_fn out,
                         void *ctx);
@@ -66,6 +78,12 @@ typedef struct rp_codec_t {
 extern const rp_codec_t rp_codec_gzip;
 extern const rp_codec_t rp_codec_br;
 extern const rp_codec_t rp_codec_zstd;
+extern const rp_codec_t rp_codec_dcb;
+extern const rp_codec_t rp_codec_dcz;
+extern const rp_codec_t rp_codec_ungzip;
+
+/** A number more than codings have, since nobody asks for RP_UNGZIP. */
+#define RP_NCODECS (RP_NCODINGS + 1)
 
 /** The coding's table; NULL for identity. */
 const rp_codec_t *rp_codec(rp_coding_e coding);
@@ -73,14 +91,14 @@ const rp_codec_t *rp_codec(rp_coding_e coding);
 typedef struct rp_encoder_t rp_encoder_t;
 
 /**
- * Begin a stream, with an idle encoder if there is one.
- * @param p     closes the encoder when it is cleaned up
- * @param size  see rp_codec_t.begin
- * @param out   gets the output of all runs, with ctx
- * @return NULL when there is no memory, or no such coding or level
+ * Begin a stream, with an idle encoder if there is one; a thorough one is made for it, and freed at its end, as it may
+ * hold a hundred MiB.
+ * @param p    closes the encoder when it is cleaned up
+ * @param out  gets the output of all runs, with ctx
+ * @return NULL when there is no memory, no such coding or level, or no dictionary where one is needed
  */
-rp_encoder_t *rp_encoder_open(apr_pool_t *p, rp_coding_e coding, int level, apr_off_t size,
-                              rp_codec_out_fn out, void *ctx);
+rp_encoder_t *rp_encoder_open(apr_pool_t *p, rp_coding_e coding, const rp_codec_how_t *how, rp_codec_out_fn out,
+                              void *ctx);
 
 /**
  * Feed a stream.  A flush with nothing taken since the last one makes no output.  After FINISH or an error

@@ -12,6 +12,7 @@
 #include <http_log.h>
 #include <http_protocol.h>
 #include <util_filter.h>
+#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "encode/encode.h"
@@ -33,6 +34,9 @@ typedef struct encode_ctx_t {
     ap_filter_t *f;
     rp_coding_e coding;
     int level;
+    int goes_on;           /* another of our filters comes behind it, and tells of both */
+    const rp_dictionary_t *dictionary;
+    int pad;
     phase_e phase;
     rp_encoder_t *encoder; /* while PHASE_CODING */
     apr_bucket_brigade *out;
@@ -141,7 +145,7 @@ static int begins_with_failure(const apr_bucket_brigade *bb)
 }
 
 /** Other filters come between rp_encode_apply() and the body; what holds now is what counts. */
-static int still_possible(const request_rec *r)
+static int still_possible(const request_rec *r, rp_coding_e coding)
 {
     const char *codings[] = {
         r->content_encoding, apr_table_get(r->headers_out, "Content-Encoding"),
@@ -153,12 +157,12 @@ static int still_possible(const request_rec *r)
         .has_content_range = apr_table_get(r->headers_out, "Content-Range") != NULL,
     };
     for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
-        facts.content_encoding = codings[i];
+        facts.content_encoding = coding == RP_UNGZIP && rp_encode_is_gzip(codings[i]) ? NULL : codings[i];
         if (!rp_encode_possible(&facts)) {
             return 0;
         }
     }
-    return 1;
+    return coding != RP_UNGZIP || rp_encode_is_gzip(apr_table_get(r->headers_out, "Content-Encoding"));
 }
 
 static apr_off_t expected_size(const request_rec *r)
@@ -168,11 +172,41 @@ static apr_off_t expected_size(const request_rec *r)
     return length && rp_parse_uint((rp_str_t){length, strlen(length)}, INT32_MAX, &n) ? (apr_off_t)n : -1;
 }
 
+/** Random bytes, up to most of them, and as random a number of them. */
+static rp_str_t random_pad(apr_pool_t *p, int most)
+{
+    uint16_t n = 0;
+    unsigned char *bytes;
+    if (most <= 0 || apr_generate_random_bytes((unsigned char *)&n, sizeof(n)) != APR_SUCCESS) {
+        return (rp_str_t){NULL, 0};
+    }
+    n = (uint16_t)(1 + n % most);
+    bytes = apr_palloc(p, n);
+    return (rp_str_t){(char *)bytes, apr_generate_random_bytes(bytes, n) == APR_SUCCESS ? n : 0};
+}
+
+/**
+ * Nonzero when the body begins with bytes that are packed already, whatever its type says.  What comes later, or has not
+ * come yet, is given the benefit of the doubt.
+ */
+static int begins_packed(const apr_bucket_brigade *bb)
+{
+    const char *data;
+    apr_size_t len;
+    for (apr_bucket *e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
+        if (!APR_BUCKET_IS_METADATA(e)) {
+            return apr_bucket_read(e, &data, &len, APR_NONBLOCK_READ) == APR_SUCCESS
+                && rp_encode_is_packed((rp_str_t){data, len});
+        }
+    }
+    return 0;
+}
+
 /** @return 0 when the filter has to step aside */
 static int start(encode_ctx_t *ctx, const apr_bucket_brigade *bb)
 {
     request_rec *r = ctx->f->r;
-    if (!still_possible(r) || begins_with_failure(bb)) {
+    if (!still_possible(r, ctx->coding) || begins_with_failure(bb) || (ctx->coding != RP_UNGZIP && begins_packed(bb))) {
         return 0;
     }
     ctx->out = apr_brigade_create(r->pool, ctx->f->c->bucket_alloc);
@@ -180,7 +214,9 @@ static int start(encode_ctx_t *ctx, const apr_bucket_brigade *bb)
         ctx->phase = PHASE_BODYLESS;
     }
     else {
-        ctx->encoder = rp_encoder_open(r->pool, ctx->coding, ctx->level, expected_size(r), take_output, ctx);
+        rp_codec_how_t how = {.level = ctx->level, .size = expected_size(r), .dictionary = ctx->dictionary,
+                              .pad = random_pad(r->pool, ctx->pad)};
+        ctx->encoder = rp_encoder_open(r->pool, ctx->coding, &how, take_output, ctx);
         if (!ctx->encoder) {
             ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                           "RP0501: no %s encoder of level %d could be made: response goes out uncoded",
@@ -189,7 +225,13 @@ static int start(encode_ctx_t *ctx, const apr_bucket_brigade *bb)
         }
         ctx->phase = PHASE_CODING;
     }
-    rp_encode_fields(r->pool, r->headers_out, ctx->coding);
+    if (ctx->goes_on) {
+        apr_table_unset(r->headers_out, "Content-Encoding");
+        apr_table_unset(r->headers_out, "Content-Length");
+    }
+    else {
+        rp_encode_fields(r->pool, r->headers_out, ctx->coding, NULL);
+    }
     r->content_encoding = NULL;
     return 1;
 }
@@ -353,25 +395,40 @@ static apr_status_t encode_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
 /* ------------------------------------------------------------------ the room's face */
 
-void rp_encode_apply(request_rec *r, const rp_encode_conf_t *conf, rp_coding_e coding)
+static encode_ctx_t *add_filter(request_rec *r, rp_coding_e coding, int level)
+{
+    encode_ctx_t *ctx = apr_pcalloc(r->pool, sizeof(*ctx));
+    ctx->coding = coding;
+    ctx->level = level;
+    ctx->f = ap_add_output_filter_handle(encode_handle, ctx, r, r->connection);
+    return ctx;
+}
+
+void rp_encode_apply(request_rec *r, const rp_encode_conf_t *conf, rp_coding_e coding,
+                     const rp_dictionary_t *dictionary)
 {
     if (r->main) {
         return;
     }
-    rp_encode_vary(r->headers_out);
+    rp_encode_vary(conf, r->headers_out);
     if (coding == RP_CODING_IDENTITY) {
         return;
     }
     if (r->status == HTTP_NOT_MODIFIED) {
-        rp_encode_fields(r->pool, r->headers_out, coding);
+        rp_encode_fields(r->pool, r->headers_out, coding, NULL);
         /* The client has it; a 304 says only what selects (RFC 9110 §15.4.5). */
         apr_table_unset(r->headers_out, "Content-Encoding");
         return;
     }
-    encode_ctx_t *ctx = apr_pcalloc(r->pool, sizeof(*ctx));
-    ctx->coding = coding;
-    ctx->level = conf->level[coding] < 0 ? rp_codec(coding)->level_default : conf->level[coding];
-    ctx->f = ap_add_output_filter_handle(encode_handle, ctx, r, r->connection);
+    if (rp_encode_is_gzip(apr_table_get(r->headers_out, "Content-Encoding"))) {
+        add_filter(r, RP_UNGZIP, 0)->goes_on = coding != RP_UNGZIP;
+    }
+    if (coding != RP_UNGZIP) {
+        int level = conf->level[coding] < 0 ? rp_codec(coding)->level_default : conf->level[coding];
+        encode_ctx_t *ctx = add_filter(r, coding, conf->adapt == 1 ? rp_level_now(coding, level) : level);
+        ctx->dictionary = dictionary;
+        ctx->pad = conf->pad > 0 ? conf->pad : 0;
+    }
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)

@@ -14,6 +14,7 @@
 
 typedef struct gzip_t {
     z_stream stream;
+    gz_header header; /* in use when there is something to pass over */
     char piece[RP_CODEC_PIECE];
 } gzip_t;
 
@@ -32,11 +33,18 @@ static void *gzip_create(int level)
     return gzip;
 }
 
-static int gzip_begin(void *state, apr_off_t size)
+static int gzip_begin(void *state, const rp_codec_how_t *how)
 {
     gzip_t *gzip = state;
-    (void)size;
-    return deflateReset(&gzip->stream) == Z_OK;
+    if (deflateReset(&gzip->stream) != Z_OK) {
+        return 0;
+    }
+    if (how->pad.len == 0) {
+        return 1;
+    }
+    /* Two letters and a length, as a subfield has (RFC 1952 §2.3.1.1), are the caller's random bytes as well. */
+    gzip->header = (gz_header){.os = 255, .extra = (Bytef *)how->pad.ptr, .extra_len = (uInt)how->pad.len};
+    return deflateSetHeader(&gzip->stream, &gzip->header) == Z_OK;
 }
 
 /** Feed what zlib can count, and drain it with the given flush. */

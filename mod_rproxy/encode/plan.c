@@ -47,6 +47,12 @@ void rp_encode_levels(rp_coding_e coding, int *min, int *max, int *dflt)
     *dflt = codec ? codec->level_default : 0;
 }
 
+int rp_coding_is_there(rp_coding_e coding)
+{
+    const rp_codec_t *codec = rp_codec(coding);
+    return codec && codec->create;
+}
+
 const char *rp_coding_name(rp_coding_e coding)
 {
     const rp_codec_t *codec = rp_codec(coding);
@@ -132,10 +138,48 @@ static int is_coded(const char *content_encoding)
     return s.len > 0 && !rp_str_is(s, "identity");
 }
 
-int rp_encode_possible(const rp_encode_facts_t *facts)
+int rp_encode_is_packed(rp_str_t s)
+{
+    /* Of 4096 random bytes each one of the 256 comes 16 times; text leaves most of them out. */
+    enum { LOOK_AT = 4096, LEAST = 1024 };
+    unsigned counts[256] = {0};
+    uint64_t pairs = 0;
+    size_t n = s.len < LOOK_AT ? s.len : LOOK_AT;
+    if (n < LEAST) {
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        counts[(unsigned char)s.ptr[i]]++;
+    }
+    for (size_t i = 0; i < 256; i++) {
+        pairs += (uint64_t)counts[i] * counts[i];
+    }
+    /* The chance that two bytes are alike is 1 in 256 for noise; what packs by a tenth has far more. */
+    return pairs * 256 < (uint64_t)n * n / 10 * 11 + (uint64_t)n * 256;
+}
+
+int rp_encode_is_gzip(const char *content_encoding)
+{
+    rp_str_t s = {content_encoding, content_encoding ? strlen(content_encoding) : 0};
+    s = rp_trim(s);
+    return rp_str_is(s, "gzip") || rp_str_is(s, "x-gzip");
+}
+
+/** Whatever it is coded in now. */
+static int may_be_transformed(const rp_encode_facts_t *facts)
 {
     return status_may_be_coded(facts->status) && !facts->has_content_range
-        && !is_coded(facts->content_encoding) && !rp_list_has(facts->cache_control, "no-transform");
+        && !rp_list_has(facts->cache_control, "no-transform");
+}
+
+int rp_encode_possible(const rp_encode_facts_t *facts)
+{
+    return may_be_transformed(facts) && !is_coded(facts->content_encoding);
+}
+
+int rp_encode_undoes(const rp_encode_conf_t *conf, const rp_encode_facts_t *facts)
+{
+    return conf->nprefer > 0 && may_be_transformed(facts) && rp_encode_is_gzip(facts->content_encoding);
 }
 
 int rp_encode_applies(const rp_encode_conf_t *conf, const rp_encode_facts_t *facts)
@@ -156,12 +200,13 @@ static const char *joined(const apr_table_t *fields, const char *name)
     return apr_table_getm(apr_table_elts(fields)->pool, fields, name);
 }
 
-rp_coding_e rp_encode_choose(const rp_encode_conf_t *conf, const apr_table_t *request)
+rp_coding_e rp_encode_undo(const apr_table_t *request, rp_coding_e coding)
 {
-    if (apr_table_get(request, "Range") || rp_list_has(joined(request, "Cache-Control"), "no-transform")) {
+    static const rp_coding_e gzip[] = {RP_CODING_GZIP};
+    if (rp_accept_encoding(joined(request, "Accept-Encoding"), gzip, 1) == RP_CODING_GZIP) {
         return RP_CODING_IDENTITY;
     }
-    return rp_accept_encoding(joined(request, "Accept-Encoding"), conf->prefer, conf->nprefer);
+    return coding == RP_CODING_IDENTITY || coding == RP_CODING_GZIP ? RP_UNGZIP : coding;
 }
 
 /* ------------------------------------------------------------------ entity tags: RFC 9110 §8.8.3 */
@@ -204,24 +249,51 @@ static int next_tag(rp_str_t *list, rp_str_t *tag)
     return 1;
 }
 
+/* Ends a weak tag that was weak before it was coded; the others were made so. */
+#define WAS_WEAK "-w"
+
+/** Without what may follow the coding's name: WAS_WEAK, or "-" and a digest. */
+static rp_str_t without_mark(rp_str_t open)
+{
+    rp_str_t digest;
+    if (ends_with(open, RP_STR(WAS_WEAK))) {
+        open.len -= strlen(WAS_WEAK);
+        return open;
+    }
+    if (open.len <= RP_ENCODE_DIGEST + 1) {
+        return open;
+    }
+    digest = (rp_str_t){open.ptr + open.len - RP_ENCODE_DIGEST, RP_ENCODE_DIGEST};
+    for (size_t i = 0; i < digest.len; i++) {
+        if (!memchr("0123456789abcdef", digest.ptr[i], 16)) {
+            return open;
+        }
+    }
+    return digest.ptr[-1] == '-' ? (rp_str_t){open.ptr, open.len - digest.len - 1} : open;
+}
+
 /**
- * The coding whose suffix the tag has, identity when none of ours; *bare is its text up to suffix or end
- * quote.
+ * The coding whose suffix the tag has, identity when none of ours; *bare is its text up to suffix or end quote, and weak
+ * if that was weak.
  */
 static rp_coding_e tag_coding(rp_str_t tag, rp_str_t *bare)
 {
-    rp_str_t open = {tag.ptr, tag.len - 1}; /* without the closing quote */
-    for (int coding = RP_CODING_IDENTITY + 1; coding < RP_NCODINGS; coding++) {
+    rp_str_t whole = {tag.ptr, tag.len - 1}; /* without the closing quote */
+    rp_str_t open = without_mark(whole);
+    for (int coding = RP_CODING_IDENTITY + 1; coding < RP_NCODECS; coding++) {
         const char *name = rp_coding_name((rp_coding_e)coding);
         size_t n = strlen(name);
         size_t at = open.len > n ? open.len - n - 1 : 0;
         /* at is 0 only when the tag is too short to have the suffix behind its opening quote */
         if (at > 0 && open.ptr[at] == '+' && memcmp(open.ptr + at + 1, name, n) == 0) {
             *bare = (rp_str_t){open.ptr, at};
+            if (open.len == whole.len && *bare->ptr == 'W' && coding != RP_UNGZIP) {
+                *bare = (rp_str_t){open.ptr + 2, at - 2};
+            }
             return (rp_coding_e)coding;
         }
     }
-    *bare = open;
+    *bare = whole;
     return RP_CODING_IDENTITY;
 }
 
@@ -237,7 +309,35 @@ static int only_tag(const char *text, rp_str_t *open)
     return 1;
 }
 
-const char *rp_encode_etag(apr_pool_t *p, const char *etag, rp_coding_e coding)
+/* Does the client say that it has a part of what is stored in coding?  Only of that tags have a digest. */
+static int has_part_in(rp_coding_e coding, const apr_table_t *request)
+{
+    const char *if_range = apr_table_get(request, "If-Range");
+    rp_str_t open;
+    rp_str_t bare;
+    return if_range && coding != RP_CODING_IDENTITY && only_tag(if_range, &open) && *open.ptr == '"'
+        && tag_coding((rp_str_t){open.ptr, open.len + 1}, &bare) == coding
+        && open.len - bare.len == strlen(rp_coding_name(coding)) + 2 + RP_ENCODE_DIGEST;
+}
+
+rp_coding_e rp_encode_choose(const rp_encode_conf_t *conf, const apr_table_t *request, int dictionary)
+{
+    rp_coding_e prefer[RP_NCODINGS];
+    rp_coding_e coding;
+    int n = 0;
+    if (rp_list_has(joined(request, "Cache-Control"), "no-transform")) {
+        return RP_CODING_IDENTITY;
+    }
+    for (int i = 0; i < conf->nprefer; i++) {
+        if (dictionary || !rp_coding_has_dictionary(conf->prefer[i])) {
+            prefer[n++] = conf->prefer[i];
+        }
+    }
+    coding = rp_accept_encoding(joined(request, "Accept-Encoding"), prefer, n);
+    return !apr_table_get(request, "Range") || has_part_in(coding, request) ? coding : RP_CODING_IDENTITY;
+}
+
+const char *rp_encode_etag(apr_pool_t *p, const char *etag, rp_coding_e coding, const char *digest)
 {
     if (!etag || coding == RP_CODING_IDENTITY) {
         return etag;
@@ -246,12 +346,20 @@ const char *rp_encode_etag(apr_pool_t *p, const char *etag, rp_coding_e coding)
     if (!only_tag(etag, &open)) {
         return NULL;
     }
-    return apr_pstrcat(p, apr_pstrmemdup(p, open.ptr, open.len), "+", rp_coding_name(coding), "\"", NULL);
+    /* Unpacked it is always the same. */
+    if (coding == RP_UNGZIP) {
+        return apr_pstrcat(p, apr_pstrmemdup(p, open.ptr, open.len), "+", rp_coding_name(coding), "\"", NULL);
+    }
+    return apr_pstrcat(p, digest || *open.ptr == 'W' ? "" : "W/", apr_pstrmemdup(p, open.ptr, open.len), "+",
+                       rp_coding_name(coding), digest ? "-" : "", digest ? digest : *open.ptr == 'W' ? WAS_WEAK : "",
+                       "\"", NULL);
 }
+
+#define ANY_CODING RP_NCODINGS
 
 /**
  * A list of tags without our suffixes; may come to name a tag twice.
- * @param only  RP_NCODINGS: of whatever coding; else tags of other codings of ours are left out
+ * @param only  ANY_CODING: of whatever coding; else tags of other codings of ours are left out
  * @return NULL when list is malformed or "*"; may be ""
  */
 static const char *strip_tags(apr_pool_t *p, const char *list_text, rp_coding_e only)
@@ -264,7 +372,10 @@ static const char *strip_tags(apr_pool_t *p, const char *list_text, rp_coding_e 
     while ((got = next_tag(&list, &tag)) == 1) {
         rp_str_t bare;
         rp_coding_e coding = tag_coding(tag, &bare);
-        if (coding != RP_CODING_IDENTITY && only != RP_NCODINGS && coding != only) {
+        if (coding == RP_UNGZIP) {
+            coding = RP_CODING_IDENTITY; /* for those who take nothing else */
+        }
+        if (coding != RP_CODING_IDENTITY && only != ANY_CODING && coding != only) {
             continue;
         }
         if (to > stripped) {
@@ -282,7 +393,7 @@ static const char *strip_tags(apr_pool_t *p, const char *list_text, rp_coding_e 
 void rp_encode_strip_validators(apr_pool_t *p, apr_table_t *request, rp_coding_e coding)
 {
     const char *if_match = joined(request, "If-Match");
-    const char *match = if_match ? strip_tags(p, if_match, RP_NCODINGS) : NULL;
+    const char *match = if_match ? strip_tags(p, if_match, ANY_CODING) : NULL;
     if (match) {
         apr_table_setn(request, "If-Match", match);
     }
@@ -312,33 +423,33 @@ static int same_tag(rp_str_t a, rp_str_t b)
     return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
-rp_coding_e rp_encode_held(const char *if_none_match, const char *etag, rp_coding_e coding)
+const char *rp_encode_held(apr_pool_t *p, const char *if_none_match, const char *etag, rp_coding_e coding)
 {
     rp_str_t own;
-    if (!if_none_match || coding == RP_CODING_IDENTITY) {
-        return RP_CODING_IDENTITY;
-    }
-    if (etag && !only_tag(etag, &own)) {
-        return RP_CODING_IDENTITY;
+    if (!if_none_match || coding == RP_CODING_IDENTITY || (etag && !only_tag(etag, &own))) {
+        return NULL;
     }
     rp_str_t list = {if_none_match, strlen(if_none_match)};
     rp_str_t tag;
     rp_str_t bare;
     while (next_tag(&list, &tag) == 1) {
         if (tag_coding(tag, &bare) == coding && (!etag || same_tag(bare, own))) {
-            return coding;
+            return apr_pstrmemdup(p, tag.ptr, tag.len);
         }
     }
-    return RP_CODING_IDENTITY;
+    return NULL;
 }
 
 /* ------------------------------------------------------------------ a response's fields */
 
-void rp_encode_vary(apr_table_t *response)
+void rp_encode_vary(const rp_encode_conf_t *conf, apr_table_t *response)
 {
-    const char *vary = joined(response, "Vary");
-    if (!rp_list_has(vary, "*") && !rp_list_has(vary, "Accept-Encoding")) {
-        apr_table_mergen(response, "Vary", "Accept-Encoding");
+    static const char *const names[] = {"Accept-Encoding", "Available-Dictionary"};
+    for (int i = 0; i <= !!conf->dictionaries; i++) {
+        const char *vary = joined(response, "Vary");
+        if (!rp_list_has(vary, "*") && !rp_list_has(vary, names[i])) {
+            apr_table_mergen(response, "Vary", names[i]);
+        }
     }
 }
 
@@ -355,7 +466,7 @@ void rp_encode_drop_digests(apr_table_t *fields)
     }
 }
 
-void rp_encode_fields(apr_pool_t *p, apr_table_t *response, rp_coding_e coding)
+void rp_encode_fields(apr_pool_t *p, apr_table_t *response, rp_coding_e coding, const char *digest)
 {
     if (coding == RP_CODING_IDENTITY) {
         return;
@@ -363,8 +474,13 @@ void rp_encode_fields(apr_pool_t *p, apr_table_t *response, rp_coding_e coding)
     apr_table_unset(response, "Content-Length");
     apr_table_unset(response, "Accept-Ranges");
     rp_encode_drop_digests(response);
-    apr_table_setn(response, "Content-Encoding", rp_coding_name(coding));
-    const char *etag = rp_encode_etag(p, apr_table_get(response, "ETag"), coding);
+    if (coding == RP_UNGZIP) {
+        apr_table_unset(response, "Content-Encoding");
+    }
+    else {
+        apr_table_setn(response, "Content-Encoding", rp_coding_name(coding));
+    }
+    const char *etag = rp_encode_etag(p, apr_table_get(response, "ETag"), coding, digest);
     if (etag) {
         apr_table_setn(response, "ETag", etag);
     }

@@ -35,7 +35,8 @@ static int *weight_of(weights_t *w, rp_str_t name)
         rp_coding_e coding;
     } names[] = {
         {"gzip", RP_CODING_GZIP}, {"x-gzip", RP_CODING_GZIP}, {"br", RP_CODING_BR},
-        {"zstd", RP_CODING_ZSTD}, {"identity", RP_CODING_IDENTITY},
+        {"zstd", RP_CODING_ZSTD}, {"dcb", RP_CODING_DCB}, {"dcz", RP_CODING_DCZ},
+        {"identity", RP_CODING_IDENTITY},
     };
     if (rp_str_is(name, "*")) {
         return &w->star;
@@ -82,6 +83,11 @@ static void parse(weights_t *w, const char *field)
     }
 }
 
+int rp_coding_has_dictionary(rp_coding_e coding)
+{
+    return coding == RP_CODING_DCB || coding == RP_CODING_DCZ;
+}
+
 rp_coding_e rp_accept_encoding(const char *accept_encoding, const rp_coding_e *prefer, int n)
 {
     if (!accept_encoding) {
@@ -99,7 +105,7 @@ rp_coding_e rp_accept_encoding(const char *accept_encoding, const rp_coding_e *p
         best_q = 0;
     }
     for (int i = 0; i < n; i++) {
-        int q = w.of[prefer[i]] != WEIGHT_UNSAID ? w.of[prefer[i]] : w.star;
+        int q = w.of[prefer[i]] != WEIGHT_UNSAID ? w.of[prefer[i]] : rp_coding_has_dictionary(prefer[i]) ? 0 : w.star;
         /* Against identity a tie is won, against a coding that we prefer it is lost. */
         if (q > best_q || (q > 0 && q == best_q && best == RP_CODING_IDENTITY)) {
             best = prefer[i];

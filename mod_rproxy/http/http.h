@@ -520,6 +520,7 @@ const char *rp_vary_selection_in(apr_pool_t *p, const char *names, const apr_tab
 #include "http/session.h"    /* session.c, cookie.c */
 #include "http/extensions.h" /* tags.c, no_vary_search.c */
 #include "http/language.h"   /* language.c */
+#include "http/dictionary.h" /* dictionary.c: RFC 9842 */
 
 /* ------------------------------------------------------------------ accept_encoding.c: RFC 9110 §12.5.3 */
 
@@ -529,8 +530,13 @@ typedef enum rp_coding_e {
     RP_CODING_GZIP, /* also x-gzip */
     RP_CODING_BR,
     RP_CODING_ZSTD,
+    RP_CODING_DCZ, /* Zstandard with a dictionary that the client has (RFC 9842 §5), never meant by "*" */
+    RP_CODING_DCB, /* Brotli likewise (RFC 9842 §4) */
     RP_NCODINGS
 } rp_coding_e;
+
+/** Nonzero for codings that need a dictionary. */
+int rp_coding_has_dictionary(rp_coding_e coding);
 
 /**
  * Choose a content coding.

@@ -72,11 +72,16 @@ t_unit_test_no_vary_search_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_tags t/fuzz/fuzz_no_vary_search
 
 # Content codings
-librpcore_la_SOURCES += %D%/accept_encoding.c %D%/language.h %D%/language.c
+librpcore_la_SOURCES += %D%/accept_encoding.c %D%/dictionary.h %D%/dictionary.c %D%/language.h %D%/language.c
 check_PROGRAMS += t/unit/test_language
 t_unit_test_language_SOURCES = t/unit/test_language.c
 t_unit_test_language_LDADD = $(UNIT_LDADD)
 FUZZERS += t/fuzz/fuzz_language t/fuzz/fuzz_hop t/fuzz/fuzz_response
+
+check_PROGRAMS += t/unit/test_dictionary
+t_unit_test_dictionary_SOURCES = t/unit/test_dictionary.c
+t_unit_test_dictionary_LDADD = $(UNIT_LDADD)
+FUZZERS += t/fuzz/fuzz_dictionary
 
 check_PROGRAMS += t/unit/test_accept_encoding
 t_unit_test_accept_encoding_SOURCES = t/unit/test_accept_encoding.c

@@ -56,11 +56,15 @@ static void check_choice(const char *field)
 
 static void check_validators(const char *field)
 {
-    const char *coded = rp_encode_etag(pool, field, RP_CODING_GZIP);
-    if (coded) {
+    for (int known = 0; known < 2; known++) {
+        const char *coded = rp_encode_etag(pool, field, RP_CODING_GZIP, known ? "0123456789ab" : NULL);
+        if (!coded) {
+            break;
+        }
         apr_table_t *request = apr_table_make(pool, 2);
         apr_table_setn(request, "If-None-Match", coded);
-        CHECK(rp_encode_held(coded, field, RP_CODING_GZIP) == RP_CODING_GZIP);
+        const char *held = rp_encode_held(pool, coded, field, RP_CODING_GZIP);
+        CHECK(held && !strcmp(held, coded));
         rp_encode_strip_validators(pool, request, RP_CODING_GZIP);
         const char *back = apr_table_get(request, "If-None-Match");
         CHECK(back && strstr(field, back));
@@ -74,7 +78,7 @@ static void check_validators(const char *field)
     const char *match = apr_table_get(request, "If-Match");
     CHECK(match && strlen(match) <= 2 * strlen(field));
     CHECK(!none || strlen(none) <= 2 * strlen(field));
-    CHECK(rp_encode_held(field, NULL, RP_CODING_IDENTITY) == RP_CODING_IDENTITY);
+    CHECK(!rp_encode_held(pool, field, NULL, RP_CODING_IDENTITY));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

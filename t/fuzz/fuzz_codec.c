@@ -24,6 +24,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static apr_pool_t *pool;
 
+static rp_dictionary_t dictionary;
 static char coded[8 * MOST];
 static size_t coded_len;
 static char text[MOST];
@@ -71,10 +72,15 @@ static size_t decode_br(int *ended)
     return sizeof(plain) - room;
 }
 
-static size_t decode_zstd(int *ended)
+static size_t decode_zstd(const rp_dictionary_t *with, int *ended)
 {
     ZSTD_DCtx *zstd = ZSTD_createDCtx();
     ZSTD_inBuffer in = {coded, coded_len, 0};
+    if (with) {
+        CHECK(coded_len >= 40 && !memcmp(coded + 8, with->hash, sizeof(with->hash)));
+        in.pos = 40;
+        ZSTD_DCtx_refPrefix(zstd, with->bytes.ptr, with->bytes.len);
+    }
     ZSTD_outBuffer out = {plain, sizeof(plain), 0};
     size_t rc = ZSTD_decompressStream(zstd, &out, &in);
     while (!ZSTD_isError(rc) && in.pos < in.size) {
@@ -91,7 +97,7 @@ static void check_decoded(rp_coding_e coding, size_t len, int at_end)
     int ended = 0;
     size_t got = coding == RP_CODING_GZIP ? decode_gzip(&ended)
                : coding == RP_CODING_BR   ? decode_br(&ended)
-                                          : decode_zstd(&ended);
+                                          : decode_zstd(coding == RP_CODING_DCZ ? &dictionary : NULL, &ended);
     CHECK(got == len && memcmp(plain, text, len) == 0);
     CHECK(!at_end || ended);
 }
@@ -101,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) {
         return 0;
     }
-    rp_coding_e coding = (rp_coding_e)(RP_CODING_GZIP + data[0] % (RP_NCODINGS - 1));
+    rp_coding_e coding = (rp_coding_e)(RP_CODING_GZIP + data[0] % (RP_CODING_DCZ - RP_CODING_GZIP + 1));
     const rp_codec_t *codec = rp_codec(coding);
     int level = codec->level_min + data[1] % (codec->level_default + 2 - codec->level_min);
     for (size_t i = 0; i < sizeof(text); i++) {
@@ -109,7 +115,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     coded_len = 0;
     size_t at = 0;
-    rp_encoder_t *encoder = rp_encoder_open(pool, coding, level, data[0] < 128 ? -1 : data[1], collect, NULL);
+    rp_codec_how_t how = {.level = level, .size = data[0] < 128 ? -1 : data[1]};
+    dictionary.bytes = (rp_str_t){(const char *)data, size};
+    how.dictionary = coding == RP_CODING_DCZ ? &dictionary : NULL;
+    rp_encoder_t *encoder = rp_encoder_open(pool, coding, &how, collect, NULL);
     CHECK(encoder);
     for (size_t i = 2; i < size && i < 64; i++) {
         size_t n = (size_t)(data[i] >> 1) * (data[i] >> 1);

@@ -54,6 +54,7 @@ static void check_same(const rp_record_t *a, const rp_record_t *b)
     CHECK(!strcmp(a->selection, b->selection) && !strcmp(a->reason, b->reason));
     CHECK(a->request_time == b->request_time && a->response_time == b->response_time);
     CHECK(a->initial_age == b->initial_age && a->lifetime == b->lifetime);
+    CHECK(a->body == b->body);
     CHECK(a->part_first == b->part_first && a->part_complete == b->part_complete);
     CHECK(!a->fields == !b->fields);
     if (a->fields) {

@@ -122,6 +122,18 @@ static void only_what_the_server_offers_is_chosen(void **state)
     assert_int_equal(rp_accept_encoding("gzip", zstd_br_gzip, 0), I);
 }
 
+static void codings_with_a_dictionary_are_never_meant_by_a_star(void **state)
+{
+    (void)state;
+    static const rp_coding_e with_dictionary[] = {RP_CODING_DCB, RP_CODING_DCZ, Z, G};
+    static const case_t cases[] = {
+        {"*", Z}, {"dcz", RP_CODING_DCZ}, {"gzip, deflate, br, zstd, dcb, dcz", RP_CODING_DCB},
+        {"gzip, deflate, br, zstd, dcz", RP_CODING_DCZ}, {"dcz;q=0, *", Z}, {"dcz;q=0.5, gzip", G}, {"dcz;q=0", I},
+        {"zstd;q=0, gzip;q=0, *", I},
+    };
+    CHECK(cases, with_dictionary);
+}
+
 static void x_gzip_is_gzip(void **state)
 {
     (void)state;
@@ -189,6 +201,7 @@ int main(void)
         cmocka_unit_test(identity_is_weighed_when_named),
         cmocka_unit_test(a_refused_identity_is_sent_when_nothing_else_can_be),
         cmocka_unit_test(only_what_the_server_offers_is_chosen),
+        cmocka_unit_test(codings_with_a_dictionary_are_never_meant_by_a_star),
         cmocka_unit_test(x_gzip_is_gzip),
         cmocka_unit_test(case_and_white_space_make_no_difference),
         cmocka_unit_test(of_duplicates_a_refusal_counts_first_and_then_the_highest),

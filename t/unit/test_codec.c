@@ -12,11 +12,15 @@
 #include <zstd.h>
 
 #include "encode/codec.h"
+#include "encode/encode.h"
 
 #define TEXT_LEN (1500 * 1000)
 
 static apr_pool_t *pool;
 static char text[TEXT_LEN];
+
+/* What the text has in part, to begin with what a trained dictionary begins with: its bytes alone are to count. */
+static rp_dictionary_t dictionary;
 
 /** Somebody else's decoder, fed piece by piece as a browser's would be. */
 typedef struct decoder_t {
@@ -29,6 +33,7 @@ typedef struct decoder_t {
     size_t room;
     size_t coded;
     size_t largest_piece;
+    int headed;
     int ended;
     apr_status_t refuse; /* what the output function is to return */
 } decoder_t;
@@ -44,6 +49,15 @@ static void decoder_open(decoder_t *d, rp_coding_e coding)
     d->zstd = ZSTD_createDCtx();
     /* RFC 9659 §3: browsers refuse windows above 8 MiB. */
     ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, 23);
+    if (coding == RP_CODING_DCZ) {
+        ZSTD_DCtx_refPrefix(d->zstd, dictionary.bytes.ptr, dictionary.bytes.len);
+    }
+#if HAVE_BROTLI_DICTIONARIES
+    if (coding == RP_CODING_DCB) {
+        BrotliDecoderAttachDictionary(d->br, BROTLI_SHARED_DICTIONARY_RAW, dictionary.bytes.len,
+                                      (const uint8_t *)dictionary.bytes.ptr);
+    }
+#endif
 }
 
 static void decoder_close(decoder_t *d)
@@ -105,16 +119,35 @@ static apr_status_t decode(void *ctx, const char *data, apr_size_t len)
     }
     d->coded += len;
     d->largest_piece = len > d->largest_piece ? len : d->largest_piece;
-    if (d->coding == RP_CODING_GZIP) {
+    if (rp_coding_has_dictionary(d->coding) && !d->headed) {
+        const rp_str_t *magic = &rp_codec(d->coding)->magic;
+        assert_int_equal(len, magic->len + RP_DICTIONARY_HASH);
+        assert_memory_equal(data, magic->ptr, magic->len);
+        assert_memory_equal(data + magic->len, dictionary.hash, RP_DICTIONARY_HASH);
+        d->headed = 1;
+    }
+    else if (d->coding == RP_CODING_GZIP) {
         feed_gzip(d, data, len);
     }
-    else if (d->coding == RP_CODING_BR) {
+    else if (d->coding == RP_CODING_BR || d->coding == RP_CODING_DCB) {
         feed_br(d, data, len);
     }
     else {
         feed_zstd(d, data, len);
     }
     return APR_SUCCESS;
+}
+
+static void make_dictionary(void)
+{
+    static char bytes[30000] = "\x37\xa4\x30\xec";
+    for (size_t i = 4; i < sizeof(bytes); i++) {
+        bytes[i] = text[i + 777];
+    }
+    for (size_t i = 0; i < RP_DICTIONARY_HASH; i++) {
+        dictionary.hash[i] = (unsigned char)(200 + i);
+    }
+    dictionary.bytes = (rp_str_t){bytes, sizeof(bytes)};
 }
 
 /** Half prose, half noise: some of it shrinks, some of it grows. */
@@ -129,6 +162,7 @@ static int setup(void **state)
         int noise = (i / 5000) % 2 && i > TEXT_LEN / 2;
         text[i] = noise ? (char)rand() : prose[(i * 7 / 6 + (i / 4000)) % (sizeof(prose) - 1)];
     }
+    make_dictionary();
     return 0;
 }
 
@@ -141,10 +175,17 @@ static int teardown(void **state)
     return 0;
 }
 
+static rp_encoder_t *open_in(apr_pool_t *p, decoder_t *d, rp_coding_e coding, int level, apr_off_t size)
+{
+    rp_codec_how_t how = {.level = level, .size = size};
+    how.dictionary = rp_coding_has_dictionary(coding) ? &dictionary : NULL;
+    return rp_encoder_open(p, coding, &how, decode, d);
+}
+
 static rp_encoder_t *open_to(decoder_t *d, rp_coding_e coding, int level, apr_off_t size)
 {
     decoder_open(d, coding);
-    rp_encoder_t *encoder = rp_encoder_open(pool, coding, level, size, decode, d);
+    rp_encoder_t *encoder = open_in(pool, d, coding, level, size);
     assert_non_null(encoder);
     return encoder;
 }
@@ -174,7 +215,9 @@ static void round_trip(rp_coding_e coding, int level, apr_off_t size, size_t len
     finish(encoder, &d, len);
 }
 
-#define EACH_CODING(coding) (rp_coding_e coding = RP_CODING_GZIP; coding < RP_NCODINGS; coding++)
+/* libbrotli may know no dictionaries. */
+#define CODINGS_END (rp_codec(RP_CODING_DCB)->create ? RP_NCODINGS : RP_CODING_DCB)
+#define EACH_CODING(coding) (rp_coding_e coding = RP_CODING_GZIP; coding < CODINGS_END; coding++)
 
 static void every_level_decodes_to_what_was_coded(void **state)
 {
@@ -310,11 +353,11 @@ static void a_pool_gives_its_encoders_back(void **state)
         rp_encoders_free_idle(NULL);
         apr_pool_create(&p, pool);
         decoder_open(&d, coding);
-        rp_encoder_t *first = rp_encoder_open(p, coding, level, -1, decode, &d);
-        rp_encoder_t *second = rp_encoder_open(p, coding, level, -1, decode, &d);
+        rp_encoder_t *first = open_in(p, &d, coding, level, -1);
+        rp_encoder_t *second = open_in(p, &d, coding, level, -1);
         assert_ptr_not_equal(first, second);
         apr_pool_destroy(p);
-        rp_encoder_t *third = rp_encoder_open(pool, coding, level, -1, decode, &d);
+        rp_encoder_t *third = open_in(pool, &d, coding, level, -1);
         assert_true(third == first || third == second);
         rp_encoder_close(third);
         decoder_close(&d);
@@ -343,11 +386,71 @@ static void more_encoders_than_are_kept_may_be_in_use(void **state)
 static void what_cannot_be_opened_is_refused(void **state)
 {
     (void)state;
-    assert_null(rp_encoder_open(pool, RP_CODING_IDENTITY, 0, -1, decode, NULL));
+    assert_null(open_in(pool, NULL, RP_CODING_IDENTITY, 0, -1));
     for EACH_CODING(coding) {
         assert_true(rp_codec(coding)->level_max < RP_CODEC_LEVELS);
-        assert_null(rp_encoder_open(pool, coding, rp_codec(coding)->level_max + 1, -1, decode, NULL));
-        assert_null(rp_encoder_open(pool, coding, rp_codec(coding)->level_min - 1, -1, decode, NULL));
+        assert_null(open_in(pool, NULL, coding, rp_codec(coding)->level_max + 1, -1));
+        assert_null(open_in(pool, NULL, coding, rp_codec(coding)->level_min - 1, -1));
+    }
+}
+
+static void a_thorough_stream_decodes_and_its_encoder_is_not_kept(void **state)
+{
+    (void)state;
+    for EACH_CODING(coding) {
+        decoder_t d;
+        rp_codec_how_t how = {.level = rp_codec(coding)->level_max, .size = TEXT_LEN, .thorough = 1};
+        how.dictionary = rp_coding_has_dictionary(coding) ? &dictionary : NULL;
+        decoder_open(&d, coding);
+        rp_encoder_t *encoder = rp_encoder_open(pool, coding, &how, decode, &d);
+        assert_int_equal(rp_encoder_run(encoder, RP_CODEC_GO, text, TEXT_LEN), APR_SUCCESS);
+        finish(encoder, &d, TEXT_LEN);
+    }
+}
+
+static void a_dictionary_makes_what_it_has_shorter(void **state)
+{
+    (void)state;
+    decoder_t plain, with;
+    rp_encoder_t *encoder = open_to(&plain, RP_CODING_ZSTD, 3, 20000);
+    assert_int_equal(rp_encoder_run(encoder, RP_CODEC_GO, text, 20000), APR_SUCCESS);
+    finish(encoder, &plain, 20000);
+    encoder = open_to(&with, RP_CODING_DCZ, 3, 20000);
+    assert_int_equal(rp_encoder_run(encoder, RP_CODEC_GO, text, 20000), APR_SUCCESS);
+    finish(encoder, &with, 20000);
+    assert_true(with.coded < plain.coded);
+}
+
+static void a_coding_has_a_dictionary_if_it_needs_one_and_only_then(void **state)
+{
+    (void)state;
+    rp_codec_how_t without = {.level = 3, .size = -1}, with = {.level = 3, .size = -1, .dictionary = &dictionary};
+    assert_null(rp_encoder_open(pool, RP_CODING_DCZ, &without, decode, NULL));
+    assert_null(rp_encoder_open(pool, RP_CODING_ZSTD, &with, decode, NULL));
+    assert_false(rp_coding_is_there(RP_CODING_IDENTITY));
+    assert_true(rp_coding_is_there(RP_CODING_DCZ));
+}
+
+static void a_pad_changes_the_length_and_nothing_else(void **state)
+{
+    (void)state;
+    static const char noise[RP_CODEC_PAD];
+    static const size_t lens[] = {1, 2, 17, 255, 256, RP_CODEC_PAD};
+    for EACH_CODING(coding) {
+        for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+            decoder_t d;
+            rp_codec_how_t how = {.level = rp_codec(coding)->level_default, .size = -1, .pad = {noise, lens[i]}};
+            how.dictionary = rp_coding_has_dictionary(coding) ? &dictionary : NULL;
+            decoder_open(&d, coding);
+            rp_encoder_t *encoder = rp_encoder_open(pool, coding, &how, decode, &d);
+            assert_int_equal(rp_encoder_run(encoder, RP_CODEC_FLUSH, text, 100), APR_SUCCESS);
+            assert_decoded(&d, 100);
+            assert_true(d.coded >= lens[i]);
+            assert_int_equal(rp_encoder_run(encoder, RP_CODEC_GO, text + 100, 400), APR_SUCCESS);
+            finish(encoder, &d, 500);
+            /* The next one has none. */
+            round_trip(coding, how.level, -1, 500);
+        }
     }
 }
 
@@ -365,6 +468,10 @@ int main(void)
         cmocka_unit_test(a_pool_gives_its_encoders_back),
         cmocka_unit_test(more_encoders_than_are_kept_may_be_in_use),
         cmocka_unit_test(what_cannot_be_opened_is_refused),
+        cmocka_unit_test(a_thorough_stream_decodes_and_its_encoder_is_not_kept),
+        cmocka_unit_test(a_pad_changes_the_length_and_nothing_else),
+        cmocka_unit_test(a_dictionary_makes_what_it_has_shorter),
+        cmocka_unit_test(a_coding_has_a_dictionary_if_it_needs_one_and_only_then),
     };
     return cmocka_run_group_tests_name("codec", tests, setup, teardown);
 }

@@ -64,7 +64,7 @@ sub config
 {
     my ($at) = @_;
     return server($at) . load(qw(proxy proxy_http)) . ($at->{mode} eq 'cached' ? cache($at) : '')
-         . "ProxyPass / http://127.0.0.1:$at->{origin}/ enablereuse=on\n";
+         . "ProxyPass / http://127.0.0.1:$at->{origin}/ enablereuse=on\n" . ($at->{extra} // '');
 }
 
 # An object above the default limit needs a higher one, but only there: the limit is also the size of a

@@ -13,6 +13,7 @@ sub config
     my ($at) = @_;
     my $user  = $at->{is_root} ? "user $at->{user};" : '';
     my $log   = $at->{log} ? "access_log $at->{dir}/access.log combined" : 'access_log off';
+    my $extra = $at->{extra} // '';
     my $cache = $at->{mode} eq 'cached' ? 'proxy_cache store;' : '';
     return <<"END";
 $user
@@ -46,6 +47,7 @@ http {
             proxy_set_header X-Forwarded-For \$proxy_add_x_forwarded_for;
             proxy_max_temp_file_size 0;
             $cache
+            $extra
         }
     }
 }
