@@ -30,8 +30,8 @@ typedef struct leases_t {
     apr_thread_t *thread;           /* begins with the first lease */
     pthread_mutex_t lock;           /* of what follows */
     pthread_cond_t more;
-    rp_lease_t held;                /* a ring, whose first one was renewed the longest ago */
-    rp_lease_t *ended, **last;      /* in their order */
+    rp_limit_lease_t held;                /* a ring, whose first one was renewed the longest ago */
+    rp_limit_lease_t *ended, **last;      /* in their order */
     int stop;
     int over;                       /* the thread has ended: tokens end by themselves */
 } leases_t;
@@ -40,7 +40,7 @@ static leases_t *leases;
 
 /* ------------------------------------------------------------------ lists, under the lock */
 
-static void append(rp_lease_t *lease)
+static void append(rp_limit_lease_t *lease)
 {
     lease->before = leases->held.before;
     lease->next = &leases->held;
@@ -48,19 +48,19 @@ static void append(rp_lease_t *lease)
     leases->held.before = lease;
 }
 
-static void unlink_held(rp_lease_t *lease)
+static void unlink_held(rp_limit_lease_t *lease)
 {
     lease->before->next = lease->next;
     lease->next->before = lease->before;
 }
 
 /* May the next one go into the same call? */
-static int fits(const rp_lease_t *first, const rp_lease_t *lease)
+static int fits(const rp_limit_lease_t *first, const rp_limit_lease_t *lease)
 {
     return leases->together || !strcmp(first->key, lease->key);
 }
 
-static int take_ended(rp_lease_t **taken)
+static int take_ended(rp_limit_lease_t **taken)
 {
     int n = 0;
 
@@ -75,12 +75,12 @@ static int take_ended(rp_lease_t **taken)
 }
 
 /* Those whose time has come; they stay where they are, and are freed by nobody but the thread that asks. */
-static int take_due(rp_lease_t **due, apr_time_t now)
+static int take_due(rp_limit_lease_t **due, apr_time_t now)
 {
     int n = 0;
 
     while (n < RP_FARM_PIPELINE) {
-        rp_lease_t *lease = leases->held.next;
+        rp_limit_lease_t *lease = leases->held.next;
 
         if (lease == &leases->held || now - lease->renewed < RENEW || (n && !fits(due[0], lease))) {
             break;
@@ -101,14 +101,14 @@ static rp_str_t str(const char *text)
 }
 
 /* What becomes of it makes no difference: a token that was not taken away ends by itself. */
-static void call(apr_pool_t *p, const rp_lease_t *first, const rp_farm_command_t *commands, int n)
+static void call(apr_pool_t *p, const rp_limit_lease_t *first, const rp_farm_command_t *commands, int n)
 {
     rp_reply_t *replies[RP_FARM_PIPELINE];
 
     rp_farm_call(leases->farm, p, str(first->key), commands, n, 0, replies);
 }
 
-static void release(apr_pool_t *p, rp_lease_t **taken, int n)
+static void release(apr_pool_t *p, rp_limit_lease_t **taken, int n)
 {
     rp_farm_command_t commands[RP_FARM_PIPELINE];
     rp_str_t argv[RP_FARM_PIPELINE][3];
@@ -129,7 +129,7 @@ static void release(apr_pool_t *p, rp_lease_t **taken, int n)
     }
 }
 
-static void renew(apr_pool_t *p, rp_lease_t **due, int n)
+static void renew(apr_pool_t *p, rp_limit_lease_t **due, int n)
 {
     rp_farm_command_t commands[RP_FARM_PIPELINE];
     rp_str_t argv[RP_FARM_PIPELINE][4];
@@ -158,7 +158,7 @@ static void pause_for_more(void)
 
 static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *unused)
 {
-    rp_lease_t *some[RP_FARM_PIPELINE];
+    rp_limit_lease_t *some[RP_FARM_PIPELINE];
     apr_pool_t *p;
 
     (void)thread;
@@ -219,7 +219,7 @@ static apr_status_t make_locks(void)
     return rc ? rc : pthread_cond_init(&leases->more, &attr);
 }
 
-apr_status_t rp_leases_child_init(apr_pool_t *p, rp_farm_t *farm, int together)
+apr_status_t rp_limit_leases_child_init(apr_pool_t *p, rp_farm_t *farm, int together)
 {
     unsigned char random[8];
     apr_status_t rv = apr_generate_random_bytes(random, sizeof(random));
@@ -243,9 +243,9 @@ apr_status_t rp_leases_child_init(apr_pool_t *p, rp_farm_t *farm, int together)
     return rv;
 }
 
-rp_lease_t *rp_lease_begin(const char *key)
+rp_limit_lease_t *rp_limit_lease_begin(const char *key)
 {
-    rp_lease_t *lease = leases ? calloc(1, sizeof(*lease)) : NULL;
+    rp_limit_lease_t *lease = leases ? calloc(1, sizeof(*lease)) : NULL;
 
     if (!lease) {
         return NULL;
@@ -269,7 +269,7 @@ rp_lease_t *rp_lease_begin(const char *key)
     return lease;
 }
 
-void rp_lease_end(rp_lease_t *lease, int taken)
+void rp_limit_lease_end(rp_limit_lease_t *lease, int taken)
 {
     pthread_mutex_lock(&leases->lock);
     unlink_held(lease);

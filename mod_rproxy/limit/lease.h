@@ -19,22 +19,22 @@
 #define RP_LEASE_KEY 128
 #define RP_LEASE_TOKEN 40
 
-typedef struct rp_lease_t {
-    struct rp_lease_t *next;
-    struct rp_lease_t *before; /* of those that are held */
+typedef struct rp_limit_lease_t {
+    struct rp_limit_lease_t *next;
+    struct rp_limit_lease_t *before; /* of those that are held */
     apr_time_t renewed;        /* rp_now() */
     int taken;                 /* the farm may know of it */
     char key[RP_LEASE_KEY];    /* in Redis */
     char token[RP_LEASE_TOKEN];
-} rp_lease_t;
+} rp_limit_lease_t;
 
 /** In each child that has a farm. @param together  commands for several keys may be sent in one call */
-apr_status_t rp_leases_child_init(apr_pool_t *p, rp_farm_t *farm, int together);
+apr_status_t rp_limit_leases_child_init(apr_pool_t *p, rp_farm_t *farm, int together);
 
 /** Begin one: it is renewed from now on. @return NULL without memory */
-rp_lease_t *rp_lease_begin(const char *key);
+rp_limit_lease_t *rp_limit_lease_begin(const char *key);
 
 /** End it. @param taken  0 when the farm has said that it did not take it */
-void rp_lease_end(rp_lease_t *lease, int taken);
+void rp_limit_lease_end(rp_limit_lease_t *lease, int taken);
 
 #endif

@@ -130,7 +130,7 @@ void rp_limit_child_init(apr_pool_t *p, server_rec *main_server)
            ? (rp_str_t){ (const char *)seal.keys[0].key, sizeof(seal.keys[0].key) }
            : (rp_str_t){ conf->name, strlen(conf->name) };
     rp_limit_ask_init(conf);
-    rv = rp_leases_child_init(p, farm, conf->url.kind != RP_REDIS_CLUSTER);
+    rv = rp_limit_leases_child_init(p, farm, conf->url.kind != RP_REDIS_CLUSTER);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0805) "no lock or no random bytes for concurrent= "
                      "of RProxyLimit: this child has its share of what the farm may have, as if Redis were away");
@@ -220,7 +220,7 @@ static void take_places(rp_turn_t *turns, int n)
 static void leave_place(rp_turn_t *turn)
 {
     if (turn->lease) {
-        rp_lease_end(turn->lease, !turn->asked || !turn->over);
+        rp_limit_lease_end(turn->lease, !turn->asked || !turn->over);
         turn->lease = NULL;
     }
     if (turn->place != RP_PLACE_NONE) {
@@ -286,7 +286,7 @@ static void begin_leases(apr_pool_t *p, rp_turn_t *turns, int n)
 
     for (i = 0; i < n; i++) {
         if (turns[i].conf->concurrent && !turns[i].over) {
-            turns[i].lease = rp_lease_begin(rp_limit_redis_key(p, &turns[i]));
+            turns[i].lease = rp_limit_lease_begin(rp_limit_redis_key(p, &turns[i]));
         }
     }
 }

@@ -19,7 +19,7 @@ typedef struct rp_turn_t {
     apr_int64_t wait;  /* nanoseconds until there may be */
     int place;         /* of limit/places.h, or RP_PLACE_NONE */
     unsigned together; /* requests of its key under way on this host, this one included */
-    struct rp_lease_t *lease; /* its place at the farm, or NULL */
+    struct rp_limit_lease_t *lease; /* its place at the farm, or NULL */
     int asked;         /* the farm has judged it */
 } rp_turn_t;
 
