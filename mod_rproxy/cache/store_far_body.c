@@ -86,23 +86,23 @@ static int load(rp_far_reading_t *r, unsigned first)
            && take_pieces(r, first, n, argv, replies);
 }
 
-/* Are all pieces there? Gets the first of them as well. */
+/* Are all pieces there? Gets the first of them as well: both of two, as one more way costs more than waiting for it. */
 static int begin(rp_far_reading_t *r)
 {
-    rp_str_t get[1][2], *exists = apr_palloc(r->window_pool, (r->pieces + 1) * sizeof(*exists));
-    rp_farm_command_t commands[2];
-    rp_reply_t *replies[2];
-    unsigned i;
+    rp_str_t get[2][2], *exists = apr_palloc(r->window_pool, (r->pieces + 1) * sizeof(*exists));
+    unsigned n = r->pieces <= 2 ? r->pieces : 1, i;
+    rp_farm_command_t commands[3];
+    rp_reply_t *replies[3];
 
     exists[0] = RP_STR("EXISTS");
     for (i = 0; i < r->pieces; i++) {
         exists[i + 1] = rp_farm_key_piece(r->window_pool, r->far->conf.name, r->key, r->generation, i);
     }
     commands[0] = (rp_farm_command_t){ exists, (int)r->pieces + 1, NULL };
-    get_pieces(r, 0, 1, get, commands + 1);
-    return rp_farm_call(r->far->farm, r->window_pool, exists[1], commands, 2, 0, replies) == RP_FARM_OK
+    get_pieces(r, 0, n, get, commands + 1);
+    return rp_farm_call(r->far->farm, r->window_pool, exists[1], commands, (int)n + 1, 0, replies) == RP_FARM_OK
            && replies[0]->type == RP_REPLY_INTEGER && replies[0]->integer == r->pieces
-           && take_pieces(r, 0, 1, get, replies + 1);
+           && take_pieces(r, 0, n, get, replies + 1);
 }
 
 rp_far_reading_t *rp_far_reading(rp_far_t *far, const unsigned char key[RP_KEY_LEN], const rp_farm_value_t *value,
