@@ -243,7 +243,7 @@ CONF
         }
     };
     part 'random bytes hide a length' => sub {
-        for my $coding (qw(gzip br zstd)) {
+        for my $coding (qw(gzip zstd)) {
             my %lengths;
             for (1 .. 12) {
                 my $response = get($httpd, '/padded/text', 'Accept-Encoding' => $coding);
@@ -252,7 +252,7 @@ CONF
             }
             cmp_ok(scalar keys %lengths, '>', 4, "$coding: of many lengths");
         }
-        my $file = RP::Place->folder . '/padded';
+        is(get($httpd, '/padded/text', 'Accept-Encoding' => 'br')->field('Content-Encoding'), undef, 'br is not used there');
         my ($status, $plain) = command(['curl', '-s', '--compressed', '-H', 'Accept-Encoding: gzip',
             'http://127.0.0.1:' . $httpd->port . '/padded/text']);
         is(md5_hex($plain), md5_hex($text), 'which curl passes over');

@@ -4,6 +4,7 @@
 
 #include <httpd.h>
 #include <http_log.h>
+#include <apr_strings.h>
 
 #include "cache/coding.h"
 #include "cache/dictionary.h"
@@ -13,8 +14,14 @@ APLOG_USE_MODULE(rproxy);
 
 static int has_cookie(const request_rec *r, const char *wanted)
 {
-    const char *cookies = apr_table_getm(r->pool, r->headers_in, "Cookie");
-    rp_str_t rest = { cookies, cookies ? strlen(cookies) : 0 }, name, value;
+    const char *field = apr_table_getm(r->pool, r->headers_in, "Cookie");
+    char *cookies = apr_pstrdup(r->pool, field ? field : ""), *c;
+    rp_str_t rest = { cookies, strlen(cookies) }, name, value;
+
+    /* httpd joins several lines by commas; one in a value finds a cookie too many at worst. */
+    for (c = cookies; (c = strchr(c, ',')) != NULL; c++) {
+        *c = ';';
+    }
 
     while (rp_cookie_next(&rest, &name, &value)) {
         if (name.len == strlen(wanted) && !memcmp(name.ptr, wanted, name.len)) {

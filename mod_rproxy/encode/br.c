@@ -32,7 +32,6 @@ typedef union block_t {
 
 typedef struct br_t {
     int level;
-    rp_str_t pad; /* to go out before anything else */
     BrotliEncoderState *encoder; /* NULL between streams */
 #if HAVE_BROTLI_DICTIONARIES
     BrotliEncoderPreparedDictionary *prepared; /* of the stream in hand, or NULL */
@@ -137,7 +136,6 @@ static int br_begin(void *state, const rp_codec_how_t *how)
     br_t *br = state;
     apr_off_t size = how->size;
     br_end(br);
-    br->pad = how->pad;
     br->encoder = BrotliEncoderCreateInstance(br_alloc, br_free, br);
     if (!br->encoder) {
         return 0;
@@ -169,26 +167,6 @@ static apr_status_t drain(br_t *br, rp_codec_out_fn out, void *ctx, int *any)
     return APR_SUCCESS;
 }
 
-/** A block of metadata, which decoders pass over (RFC 7932 §9.2). */
-static apr_status_t put_pad(br_t *br, rp_codec_out_fn out, void *ctx)
-{
-    const uint8_t *next = (const uint8_t *)br->pad.ptr;
-    size_t len = br->pad.len, room = 0;
-    int any;
-    br->pad.len = 0;
-    do {
-        any = 0;
-        if (!BrotliEncoderCompressStream(br->encoder, BROTLI_OPERATION_EMIT_METADATA, &len, &next, &room, NULL, NULL)) {
-            return RP_CODEC_FAILED;
-        }
-        apr_status_t rv = drain(br, out, ctx, &any);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-    } while (len > 0 || any);
-    return APR_SUCCESS;
-}
-
 static apr_status_t br_run(void *state, rp_codec_op_e op, const char *data, apr_size_t len,
                            rp_codec_out_fn out, void *ctx)
 {
@@ -199,10 +177,6 @@ static apr_status_t br_run(void *state, rp_codec_op_e op, const char *data, apr_
     };
     br_t *br = state;
     const uint8_t *next = (const uint8_t *)data;
-    apr_status_t padded = br->pad.len > 0 ? put_pad(br, out, ctx) : APR_SUCCESS;
-    if (padded != APR_SUCCESS) {
-        return padded;
-    }
     size_t room = 0; /* none of ours: output is taken from the encoder's own buffer */
     int any;
     do {

@@ -37,7 +37,7 @@ typedef enum rp_codec_op_e {
 /** Takes a piece of output; data is valid during the call only.  An error ends the run. */
 typedef apr_status_t (*rp_codec_out_fn)(void *ctx, const char *data, apr_size_t len);
 
-/** Bytes that decoders pass over: what all codings can carry in one place. */
+/** Bytes that decoders pass over, of gzip and Zstandard: what both can carry in one place. */
 #define RP_CODEC_PAD 4096
 
 /** How a stream is to be coded. */
@@ -46,7 +46,7 @@ typedef struct rp_codec_how_t {
     apr_off_t size; /* how long the body will probably be, to use no more memory than that takes; -1 when unknown */
     int thorough;   /* use the largest window that every decoder takes */
     const rp_dictionary_t *dictionary; /* for the codings that need one; else NULL */
-    rp_str_t pad;   /* what decoders pass over, at most RP_CODEC_PAD bytes; stays until the first output */
+    rp_str_t pad;   /* what decoders pass over, at most RP_CODEC_PAD bytes; stays until the stream is over */
 } rp_codec_how_t;
 
 /** A coding; "state" is its library's encoder with what belongs to it. */

@@ -329,7 +329,9 @@ rp_coding_e rp_encode_choose(const rp_encode_conf_t *conf, const apr_table_t *re
         return RP_CODING_IDENTITY;
     }
     for (int i = 0; i < conf->nprefer; i++) {
-        if (dictionary || !rp_coding_has_dictionary(conf->prefer[i])) {
+        int is_brotli = conf->prefer[i] == RP_CODING_BR || conf->prefer[i] == RP_CODING_DCB;
+        /* libbrotli has no place for what is to hide a length. */
+        if ((dictionary || !rp_coding_has_dictionary(conf->prefer[i])) && !(is_brotli && conf->pad > 0)) {
             prefer[n++] = conf->prefer[i];
         }
     }

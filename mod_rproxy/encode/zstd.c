@@ -17,7 +17,7 @@
 
 typedef struct zstd_t {
     ZSTD_CCtx *encoder;
-    rp_str_t pad; /* to go out before anything else */
+    rp_str_t pad; /* to go out behind everything else */
     int level;
     char piece[RP_CODEC_PIECE];
 } zstd_t;
@@ -91,10 +91,6 @@ static apr_status_t zstd_run(void *state, rp_codec_op_e op, const char *data, ap
     zstd_t *zstd = state;
     ZSTD_inBuffer in = {data, len, 0};
     int done;
-    apr_status_t padded = zstd->pad.len > 0 ? put_pad(zstd, out, ctx) : APR_SUCCESS;
-    if (padded != APR_SUCCESS) {
-        return padded;
-    }
     do {
         ZSTD_outBuffer piece = {zstd->piece, sizeof(zstd->piece), 0};
         size_t left = ZSTD_compressStream2(zstd->encoder, &piece, &in, directives[op]);
@@ -107,7 +103,8 @@ static apr_status_t zstd_run(void *state, rp_codec_op_e op, const char *data, ap
         }
         done = op == RP_CODEC_GO ? in.pos == in.size : left == 0;
     } while (!done);
-    return APR_SUCCESS;
+    /* Behind the frame: not every decoder expects one that is skipped in front. */
+    return op == RP_CODEC_FINISH && zstd->pad.len > 0 ? put_pad(zstd, out, ctx) : APR_SUCCESS;
 }
 
 static void zstd_destroy(void *state)

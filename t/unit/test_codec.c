@@ -34,6 +34,7 @@ typedef struct decoder_t {
     size_t coded;
     size_t largest_piece;
     int headed;
+    int padded; /* what is skipped may follow the end */
     int ended;
     apr_status_t refuse; /* what the output function is to return */
 } decoder_t;
@@ -113,7 +114,7 @@ static apr_status_t decode(void *ctx, const char *data, apr_size_t len)
 {
     decoder_t *d = ctx;
     assert_true(len > 0);
-    assert_false(d->ended);
+    assert_true(!d->ended || d->padded);
     if (d->refuse != APR_SUCCESS) {
         return d->refuse;
     }
@@ -436,18 +437,21 @@ static void a_pad_changes_the_length_and_nothing_else(void **state)
     (void)state;
     static const char noise[RP_CODEC_PAD];
     static const size_t lens[] = {1, 2, 17, 255, 256, RP_CODEC_PAD};
-    for EACH_CODING(coding) {
+    static const rp_coding_e codings[] = {RP_CODING_GZIP, RP_CODING_ZSTD, RP_CODING_DCZ};
+    for (int c = 0; c < 3; c++) {
+        rp_coding_e coding = codings[c];
         for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
             decoder_t d;
             rp_codec_how_t how = {.level = rp_codec(coding)->level_default, .size = -1, .pad = {noise, lens[i]}};
             how.dictionary = rp_coding_has_dictionary(coding) ? &dictionary : NULL;
             decoder_open(&d, coding);
+            d.padded = 1;
             rp_encoder_t *encoder = rp_encoder_open(pool, coding, &how, decode, &d);
             assert_int_equal(rp_encoder_run(encoder, RP_CODEC_FLUSH, text, 100), APR_SUCCESS);
             assert_decoded(&d, 100);
-            assert_true(d.coded >= lens[i]);
             assert_int_equal(rp_encoder_run(encoder, RP_CODEC_GO, text + 100, 400), APR_SUCCESS);
             finish(encoder, &d, 500);
+            assert_true(d.coded >= lens[i]);
             /* The next one has none. */
             round_trip(coding, how.level, -1, 500);
         }
