@@ -12,7 +12,7 @@
 #define KEY "mod_rproxy:arena"
 
 /* Changes with everything that a module of another version would read otherwise. */
-#define LAYOUT (1 + 1000 * sizeof(rp_slot_t) + sizeof(rp_slot_info_t) + sizeof(rp_pool_shared_t) + 7 * sizeof(rp_region_t))
+#define LAYOUT (2 + 1000 * sizeof(rp_slot_t) + sizeof(rp_slot_info_t) + sizeof(rp_pool_shared_t) + 7 * sizeof(rp_region_t))
 
 struct rp_arena_t {
     apr_pool_t *p;      /* these two come first in every version */

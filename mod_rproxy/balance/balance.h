@@ -51,7 +51,8 @@ typedef enum rp_chosen_e {
 typedef struct rp_choice_t {
     rp_chosen_e how;
     rp_member_t *member;
-    int trial;        /* the request finds out whether it is back */
+    int trial;        /* the request finds out whether it is back, */
+    int early;        /* before its time, since there is nobody else */
     int reported;
     apr_uint32_t generation; /* of the slot */
     const char *url;  /* the request's, once it has a connection or tries to have one */

@@ -51,6 +51,7 @@ static rp_chosen_e take(rp_pool_t *pool, int i, const rp_pick_t *pick, rp_choice
 {
     choice->member = &pool->members[i];
     choice->trial = pick->trial;
+    choice->early = pick->trial && pick->last_resort > 1;
     choice->reported = 0;
     choice->generation = rp_get(pool->state.slots[i].generation);
     choice->began = pick->now;

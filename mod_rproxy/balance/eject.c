@@ -22,10 +22,16 @@ static apr_interval_time_t time_out(const rp_state_t *state, const rp_slot_t *sl
     return first * times < longest || first == 0 ? first * times : longest > first ? longest : first;
 }
 
+/* One that is tried before its time does not get longer ones for that. */
+static int is_early(const rp_slot_t *slot, rp_out_e why, apr_int64_t was, apr_time_t now)
+{
+    return was && why == RP_OUT_CONNECT && rp_get(slot->ejections) && now - rp_get(slot->changed) < slot->retry;
+}
+
 /* Taken out, or, when the trial failed, for longer. @return 0 when another was faster */
 static int take_out(rp_state_t *state, rp_slot_t *slot, rp_out_e why, apr_int64_t was, apr_time_t now)
 {
-    apr_uint32_t times = rp_get(slot->ejections) + 1;
+    apr_uint32_t more = !is_early(slot, why, was, now), times = rp_get(slot->ejections) + more;
 
     if (!__atomic_compare_exchange_n(&slot->out_until, &was, now + time_out(state, slot, why, times), 0, __ATOMIC_RELAXED,
                                      __ATOMIC_RELAXED)) {
@@ -35,7 +41,7 @@ static int take_out(rp_state_t *state, rp_slot_t *slot, rp_out_e why, apr_int64_
     rp_put(slot->ejections, times);
     rp_put(slot->back_since, 0);
     rp_put(slot->changed, now);
-    rp_add(slot->ejected, 1);
+    rp_add(slot->ejected, more);
     rp_put(slot->streak, 0);
     rp_put(slot->errors, 0);
     rp_state_count(state);

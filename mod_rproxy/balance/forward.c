@@ -77,7 +77,7 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, apr_interval_ti
         return 1;
     }
     rp_choice_report(rq, choice, RP_OUTCOME_CONNECT);
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, rq->r, RPLOGNO(0305) "pool %s, member %s, phase %s: %s (%s); it is skipped "
+    ap_log_rerror(APLOG_MARK, choice->early ? APLOG_INFO : APLOG_WARNING, 0, rq->r, RPLOGNO(0305) "pool %s, member %s, phase %s: %s (%s); it is skipped "
                   "for %" APR_TIME_T_FMT " ms", rq->route->pool_name, member->peer.conf->url, rq->failure.phase,
                   rq->failure.cause, rq->failure.type, apr_time_as_msec(rp_get(member->slot->out_until) - rp_now()));
     rp_choice_leave(choice);
@@ -95,6 +95,7 @@ static int connect_next(rp_forward_t *f)
         apr_time_t began = rp_now();
 
         f->tried[f->choice.member->index] = 1;
+        f->early = f->choice.early;
         rp_forward_use(f);
         rq->try_until = f->patience ? f->choice.began + f->patience : 0;
         if (connect_member(rq, &f->choice, left / 2 < most ? left / 2 : most, 0)) {
@@ -284,8 +285,14 @@ static int is_to_be_told(const rp_pool_t *pool)
            && __atomic_compare_exchange_n(&pool->state.shared->told, &told, now, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-static int nobody_left(rp_request_t *rq, rp_pool_t *pool, rp_chosen_e why)
+static int nobody_left(const rp_forward_t *f)
 {
+    rp_request_t *rq = f->rq;
+    rp_pool_t *pool = f->pool;
+    rp_chosen_e why = f->choice.how;
+    /* To have tried who takes no connections is to have found nobody. */
+    int nobody = rq->attempts == 0 || f->early;
+
     if (rq->attempts == 0) {
         apr_table_setn(rq->r->notes, "rproxy-attempts", "0");
     }
@@ -295,13 +302,13 @@ static int nobody_left(rp_request_t *rq, rp_pool_t *pool, rp_chosen_e why)
     if (why == RP_CHOSEN_REFUSED) {
         return rp_pool_refused(rq, pool);
     }
-    if (!rp_sticky_refused(rq, pool) && rq->attempts == 0) {
+    if (!rp_sticky_refused(rq, pool) && nobody) {
         rp_failure_set(rq, HTTP_SERVICE_UNAVAILABLE, "destination_unavailable", "pick",
                        "all members have failed to connect just now");
         apr_table_setn(rq->r->err_headers_out, "Retry-After",
                        apr_itoa(rq->r->pool, rp_pool_retry_after(pool, rp_now())));
     }
-    return rq->attempts > 0 || is_to_be_told(pool) ? rp_fail(rq) : rp_fail_quietly(rq);
+    return !nobody || is_to_be_told(pool) ? rp_fail(rq) : rp_fail_quietly(rq);
 }
 
 int rp_client_failed(rp_request_t *rq)
@@ -350,6 +357,7 @@ static void begin(rp_forward_t *f, rp_request_t *rq)
                   ? (apr_uint64_t)RP_OR_DEFAULT(conf->retry.body, RP_DEFAULT_RETRY_BODY) : 0;
     f->may_hedge = f->pool->conf->hedge && enabled && f->attempts > 1 && rp_is_safe_method(rq->r)
                  && rq->body == RP_BODY_NONE && !rq->upgrade;
+    f->early = 0;
     rq->queue_ticket = 0;
 }
 
@@ -360,7 +368,7 @@ int rp_forward(rp_request_t *rq)
     begin(&f, rq);
     rq->account.asked = rq->account.asked ? rq->account.asked : rp_now();
     if (!connect_next(&f)) {
-        return nobody_left(rq, f.pool, f.choice.how);
+        return nobody_left(&f);
     }
     rp_budget_deposit(&f.pool->state.shared->budget, f.choice.began);
     /* Bounded: every turn either ends or has marked one more member as tried. */

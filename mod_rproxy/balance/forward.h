@@ -18,6 +18,7 @@ typedef struct rp_forward_t {
     int may_repeat;          /* it may be sent to a member when another may have acted on it */
     apr_interval_time_t patience; /* for one member; 0: no bound but the usual ones */
     int may_hedge;           /* and to two at a time */
+    int early;               /* the last member was one that nobody would have been sent to yet */
 } rp_forward_t;
 
 /** Name the member that the request is with, in notes and for log lines. */

@@ -43,7 +43,7 @@ static int pick_of_level(rp_state_t *state, unsigned level, rp_method_fn method,
 int rp_state_pick(rp_state_t *state, rp_method_fn method, rp_pick_t *pick)
 {
     pick->full = 0;
-    for (pick->last_resort = 0; pick->last_resort <= 1; pick->last_resort++) {
+    for (pick->last_resort = 0; pick->last_resort <= 2; pick->last_resort++) {
         unsigned level;
 
         for (level = 0; level < state->nlevels; level++) {

@@ -210,6 +210,7 @@ static rp_chosen_e chosen(rp_pool_t *pool, unsigned slot, int trial, rp_choice_t
     }
     choice->member = &pool->members[slot];
     choice->trial = trial;
+    choice->early = 0;
     choice->reported = 0;
     choice->generation = rp_get(choice->member->slot->generation);
     choice->began = rp_now();

@@ -14,6 +14,8 @@
 
 /* How long others keep off a member while one request tries it; longer than most connects take. */
 #define TRIAL apr_time_from_sec(5)
+/* When nobody at all is left, who took no connection so long ago is tried before its time. */
+#define EARLY apr_time_from_msec(100)
 /* For so long a trial waits for a safe request; then, in a pool that gets no others, an unsafe one may have it. */
 #define TRIAL_FOR_SAFE apr_time_from_sec(10)
 /* Of its share, what a member gets at once when it comes back, so that its turn comes at all. */
@@ -199,6 +201,15 @@ static int may_find_out(const rp_pick_t *pick, apr_int64_t until)
     return until <= pick->now && (pick->may_try || pick->last_resort || pick->now - until >= TRIAL_FOR_SAFE);
 }
 
+/* A member that was restarted may be back long before it would be tried; what that costs is a connection to nobody. */
+static int may_try_early(const rp_slot_t *slot, const rp_pick_t *pick)
+{
+    apr_int64_t changed = rp_get(slot->changed), tried = rp_get(slot->tried);
+
+    return pick->last_resort > 1 && rp_get(slot->out) == RP_OUT_CONNECT
+           && (tried > changed ? pick->now - tried >= TRIAL : pick->now - changed >= EARLY);
+}
+
 /* Does what is known of its health speak against it? */
 static rp_fitness_e judge_health(const rp_state_t *state, const rp_slot_t *slot, const rp_pick_t *pick, int panic)
 {
@@ -212,7 +223,7 @@ static rp_fitness_e judge_health(const rp_state_t *state, const rp_slot_t *slot,
         return RP_FIT;
     }
     /* In panic, too: without trials it would never end. */
-    if (may_find_out(pick, until)) {
+    if (may_find_out(pick, until) || may_try_early(slot, pick)) {
         return RP_ON_TRIAL;
     }
     return (panic && is_statistical(out)) || (pick->last_resort && out != RP_OUT_CONNECT) ? RP_FIT : RP_UNFIT;
@@ -252,19 +263,23 @@ rp_fitness_e rp_slot_fitness(const rp_state_t *state, unsigned i, rp_pick_t *pic
     return fitness;
 }
 
-static int take_trial(rp_slot_t *slot, apr_time_t now)
+static int take_trial(rp_slot_t *slot, const rp_pick_t *pick)
 {
     apr_int64_t until = rp_get(slot->out_until);
 
-    return until <= now && __atomic_compare_exchange_n(&slot->out_until, &until, until ? now + TRIAL : 0, 0,
-                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    if (until > pick->now && !may_try_early(slot, pick)) {
+        return 0;
+    }
+    rp_put(slot->tried, pick->now);
+    return __atomic_compare_exchange_n(&slot->out_until, &until, until ? pick->now + TRIAL : 0, 0, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
 }
 
 int rp_slot_take(rp_state_t *state, unsigned i, rp_pick_t *pick)
 {
     rp_fitness_e fitness = rp_slot_fitness(state, i, pick);
 
-    pick->trial = fitness == RP_ON_TRIAL && take_trial(&state->slots[i], pick->now);
+    pick->trial = fitness == RP_ON_TRIAL && take_trial(&state->slots[i], pick);
     if (fitness == RP_ON_TRIAL && !pick->trial) {
         /* Another one has the trial: the member may be of use all the same, in panic or as a last resort. */
         return rp_slot_fitness(state, i, pick) == RP_FIT;

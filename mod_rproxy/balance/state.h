@@ -100,7 +100,8 @@ typedef struct rp_slot_t {
     apr_uint64_t picked;
     apr_uint64_t outcomes[RP_OUTCOMES];
     apr_uint64_t ejected;    /* how often */
-    apr_int64_t changed;     /* when it was last taken out or back */
+    apr_int64_t changed;     /* when it was last taken out or back, or its trial failed */
+    apr_int64_t tried;       /* when its last trial began */
     apr_uint32_t last_ok;    /* of the last whole interval */
     apr_uint32_t last_bad;
     apr_uint32_t check_streak;  /* checks in a row that have said otherwise than check; of those who check */
@@ -154,7 +155,7 @@ typedef struct rp_pick_t {
     int eager;                  /* nobody else of the level is left: slow starts count for nothing */
     int reluctant;              /* out: somebody was passed over for a slow start */
     int session;                /* the request has a session with whom is asked: one that drains or comes back takes it */
-    int last_resort;            /* nobody else is left: whoever might answer will do */
+    int last_resort;            /* nobody else is left: 1: whoever might answer will do; 2: whoever may be back by now */
     int trial;                  /* out: the one that was picked has yet to prove itself */
     int full;                   /* out: somebody was passed over for having as many exchanges as it may */
 } rp_pick_t;

@@ -524,6 +524,46 @@ static void who_takes_no_connections_is_no_last_resort(void **unused)
     pool_end(&pool);
 }
 
+/* A member that was restarted is back before its time. */
+static void when_nobody_is_left_one_request_at_a_time_looks_who_is_back(void **unused)
+{
+    pool_t pool;
+    rp_pick_t pick;
+    int n, who;
+
+    (void)unused;
+    pool_begin(&pool, 2, 1, two);
+    pool_report(&pool, 0, RP_OUTCOME_CONNECT, 0);
+    pool.now += 99 * SECOND / 1000;
+    assert_int_equal(pool_pick(&pool, rp_method_p2c), 1);
+    pool_report(&pool, 1, RP_OUTCOME_CONNECT, 0);
+    assert_int_equal(pool_pick(&pool, rp_method_p2c), -1);
+    for (n = 0; n < 5; n++) {
+        /* Each of the two, and nobody else meanwhile; that they are away still makes their time no longer. */
+        pool.now += SECOND / 10;
+        pick = pool_pick_of(&pool);
+        who = rp_state_pick(&pool.state, rp_method_p2c, &pick);
+        assert_in_range(who, 0, 1);
+        assert_true(pick.trial);
+        assert_int_equal(pick.last_resort, 2);
+        assert_int_equal(pool_pick(&pool, rp_method_p2c), !who);
+        assert_int_equal(pool_pick(&pool, rp_method_p2c), -1);
+        pool_report(&pool, 0, RP_OUTCOME_CONNECT, 1);
+        pool_report(&pool, 1, RP_OUTCOME_CONNECT, 1);
+        assert_int_equal(pool.state.slots[0].ejections, 1);
+        assert_int_equal(pool.state.slots[0].out_until, pool.now + SECOND);
+    }
+    pool.now += SECOND / 10;
+    pick = pool_pick_of(&pool);
+    who = rp_state_pick(&pool.state, rp_method_p2c, &pick);
+    assert_in_range(who, 0, 1);
+    assert_int_equal(pool_report(&pool, (unsigned)who, RP_OUTCOME_OK, 1), RP_NEWS_BACK);
+    for (n = 0; n < 10; n++) {
+        assert_int_equal(pool_pick(&pool, rp_method_p2c), who);
+    }
+    pool_end(&pool);
+}
+
 static void when_all_are_out_those_are_asked_that_might_answer(void **unused)
 {
     pool_t pool;
@@ -565,6 +605,7 @@ int main(void)
         cmocka_unit_test(panic_puts_all_to_use_that_take_connections),
         cmocka_unit_test(panic_ends_by_trials),
         cmocka_unit_test(who_takes_no_connections_is_no_last_resort),
+        cmocka_unit_test(when_nobody_is_left_one_request_at_a_time_looks_who_is_back),
         cmocka_unit_test(when_all_are_out_those_are_asked_that_might_answer),
     };
 
