@@ -85,7 +85,7 @@ each_mpm {
         is($status->{counters}{errors}{$type}, 1, "as $type, which Proxy-Status says");
         my ($problem) = @{ $status->{problems} };
         is("$problem->{severity} $problem->{kind}", 'error pool-down', 'the worst is told first');
-        like($status->{problems}[1]{text}, qr/\Apool app, member http\S+ is left out: it takes no connections\z/, 'then what led to it');
+        like($status->{problems}[1]{text}, qr/\Apool app, member http\S+ is left out: it takes no connections, the last time because of: Connection refused\z/, 'then what led to it');
     };
     part 'a graceful restart loses nothing' => sub {
         my $before = status_of($httpd);

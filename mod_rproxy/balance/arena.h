@@ -25,7 +25,8 @@ typedef struct rp_slot_info_t {
     char url[RP_MEMBER_URL_MAX];
     char text[RP_MEMBER_TEXT_MAX]; /* options of one added at run time, as behind RProxyMember */
     rp_addresses_t addresses;      /* of its host's name; see rp_addresses_get() */
-    rp_tls_tally_t tls;            /* touched with atomics alone, as the next two */
+    rp_tls_tally_t tls;            /* touched with atomics alone, as latencies and recent */
+    char connect_cause[RP_CHECK_CAUSE]; /* why the last connection that failed did; as check_cause of the slot */
     rp_histogram_t latencies;      /* from request to response, since the member is known, */
     rp_quantile_t recent;          /* and of the last minute */
     char authority[RP_AUTHORITY_MAX]; /* of one that was found by a name: what its Host field says */

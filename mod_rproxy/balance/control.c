@@ -121,6 +121,7 @@ static void view_member(apr_pool_t *p, const rp_member_t *member, rp_member_view
     view->check = (rp_check_e)rp_get(slot->check);
     /* Whoever checks writes it without the lock: it may grow while it is copied. */
     view->check_cause = apr_pstrndup(p, slot->check_cause, sizeof(slot->check_cause));
+    view->connect_cause = apr_pstrndup(p, member->info->connect_cause, sizeof(member->info->connect_cause));
     view->weight = rp_get(slot->weight);
     view->conf_weight = slot->conf_weight;
     view->level = rp_get(slot->level);

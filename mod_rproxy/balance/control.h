@@ -31,6 +31,7 @@ typedef struct rp_member_view_t {
     apr_interval_time_t out_for;     /* until it is tried; 0: that is due, or it is in */
     rp_check_e check;
     const char *check_cause; /* why the last check that failed did; "" when none did */
+    const char *connect_cause; /* why the last connection to it that failed did; "" when none did */
     unsigned weight, conf_weight, level, max;
     unsigned inflight;
     apr_interval_time_t latency;     /* decayed to now; 0: nothing is known */

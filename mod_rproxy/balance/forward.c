@@ -76,6 +76,8 @@ static int connect_member(rp_request_t *rq, rp_choice_t *choice, apr_interval_ti
         rp_choice_carry(choice, rq->conn);
         return 1;
     }
+    /* The last byte is 0, and stays so, whoever else writes meanwhile. */
+    strncpy(member->info->connect_cause, rq->failure.cause, sizeof(member->info->connect_cause) - 1);
     rp_choice_report(rq, choice, RP_OUTCOME_CONNECT);
     ap_log_rerror(APLOG_MARK, choice->early ? APLOG_INFO : APLOG_WARNING, 0, rq->r, RPLOGNO(0305) "pool %s, member %s, phase %s: %s (%s); it is skipped "
                   "for %" APR_TIME_T_FMT " ms", rq->route->pool_name, member->peer.conf->url, rq->failure.phase,

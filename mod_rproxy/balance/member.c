@@ -49,6 +49,7 @@ void rp_slot_fill(rp_slot_t *slot, rp_slot_info_t *info, const rp_member_conf_t 
     slot->retry = conf->retry;
     slot->id = rp_slot_id(conf->url);
     /* Of another member that had the slot. */
+    memset(info->connect_cause, 0, sizeof(info->connect_cause));
     memset(&info->latencies, 0, sizeof(info->latencies));
     memset(&info->recent, 0, sizeof(info->recent));
 }

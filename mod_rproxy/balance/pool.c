@@ -153,6 +153,7 @@ static void inherit(rp_slot_t *slot, rp_slot_info_t *info, const rp_slot_t *old,
         slot->admin = RP_ADMIN_ENABLED;
     }
     info->tls = old_info->tls;
+    memcpy(info->connect_cause, old_info->connect_cause, sizeof(info->connect_cause));
     info->latencies = old_info->latencies;
     info->recent = old_info->recent;
     /* Unless the name says otherwise by now. */

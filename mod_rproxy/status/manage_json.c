@@ -54,6 +54,7 @@ static json_t *health_of(const rp_member_view_t *member)
     set(health, "retry_in_ms", member->out == RP_OUT_NOT ? json_null() : rp_json_msec(member->out_for));
     set(health, "check", rp_json_text(rp_check_name(member->check)));
     set(health, "check_failed", *member->check_cause ? rp_json_text(member->check_cause) : json_null());
+    set(health, "connect_failed", *member->connect_cause ? rp_json_text(member->connect_cause) : json_null());
     set(health, "unchanged_ms", member->unchanged < 0 ? json_null() : rp_json_msec(member->unchanged));
     set(health, "ejected", rp_json_number(member->ejected));
     return health;

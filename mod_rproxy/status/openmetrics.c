@@ -87,16 +87,20 @@ static void single(const writer_t *w, rp_metric_e metric, apr_uint64_t value)
     number(w, metric, "", value);
 }
 
-/* A number with a decimal point, as OpenMetrics has them. */
+/* As few decimals as there are, but one at least. */
 static const char *bound(const writer_t *w, unsigned bucket)
 {
-    const char *text;
+    char *text;
+    size_t len;
 
     if (bucket == RP_HISTOGRAM_BUCKETS - 1) {
         return "+Inf";
     }
-    text = apr_psprintf(w->r->pool, "%g", (double)rp_histogram_bound(bucket) / APR_USEC_PER_SEC);
-    return strchr(text, '.') ? text : apr_pstrcat(w->r->pool, text, ".0", NULL);
+    text = apr_psprintf(w->r->pool, "%.4f", (double)rp_histogram_bound(bucket) / APR_USEC_PER_SEC);
+    for (len = strlen(text); text[len - 1] == '0' && text[len - 2] != '.'; len--) {
+        text[len - 1] = '\0';
+    }
+    return text;
 }
 
 static void histogram(const writer_t *w, rp_metric_e metric, const char *labels, const rp_histogram_t *h)

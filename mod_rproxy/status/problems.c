@@ -51,6 +51,10 @@ static void tell_health(const teller_t *t, const char *pool, const rp_member_vie
         tell(t, 0, "member-down", apr_psprintf(t->p, "pool %s, member %s is down, say its checks: %s", pool, member->url,
                                                *member->check_cause ? member->check_cause : "no reason is known"));
     }
+    else if (member->out == RP_OUT_CONNECT && *member->connect_cause) {
+        tell(t, 0, "member-out", apr_psprintf(t->p, "pool %s, member %s is left out: %s, the last time because of: %s", pool,
+                                              member->url, why_out(member->out), member->connect_cause));
+    }
     else if (member->out != RP_OUT_NOT) {
         tell(t, 0, "member-out", apr_psprintf(t->p, "pool %s, member %s is left out: %s", pool, member->url,
                                               why_out(member->out)));
