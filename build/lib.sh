@@ -16,7 +16,8 @@ build_packages=(
     gcc:gcc libc6-dev:glibc-devel make:make autoconf:autoconf automake:automake libtool:libtool
     pkg-config:pkgconf-pkg-config perl:perl-interpreter apache2-bin:httpd apache2-dev:httpd-devel
     apache2-ssl-dev:httpd-devel libssl-dev:openssl-devel libhiredis-dev:hiredis-devel liblmdb-dev:lmdb-devel
-    zlib1g-dev:zlib-devel libbrotli-dev:brotli-devel libzstd-dev:libzstd-devel libjansson-dev:jansson-devel curl:curl)
+    zlib1g-dev:zlib-devel libbrotli-dev:brotli-devel libzstd-dev:libzstd-devel libjansson-dev:jansson-devel curl:curl
+    libboost-context-dev:boost-static)
 
 # apache2 brings a2enmod; the second clang is its runtime, whose name on Debian has a version in it.  node and npm come
 # as one package from elsewhere, too: what is there is taken.

@@ -21,6 +21,7 @@
 #include "farm/tickets.h"
 #include "http/digest.h"
 #include "lane/hold.h"
+#include "lane/lanes.h"
 #include "limit/limit.h"
 #include "log.h"
 #include "route/route.h"
@@ -123,6 +124,7 @@ static void register_hooks(apr_pool_t *p)
     rp_tickets_register();
     rp_trailers_register();
     rp_hold_register();
+    rp_lanes_register(rp_route_serves, RP_HANDLER);
 }
 
 AP_DECLARE_MODULE(rproxy) = {

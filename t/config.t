@@ -283,6 +283,10 @@ my @wrong = (
     ['a key of the response', "!RProxyCacheKey \"expr=%{REQUEST_STATUS} == 200\"\n", qr/RProxyCacheKey/, qr/without/],
     ['a key of what cannot be read', "!RProxyCacheKey \"expr=%{\"\n", qr/syntax error/, qr/in quotes/],
     ['client certificates maybe', "!RProxyClientCert maybe\n", qr/maybe/, qr/chain/],
+    ['a number of lanes that is none', "!RProxyLanes 65\n", qr/RProxyLanes 65/, qr/write auto, off, or a number from 1 to 64/],
+    ['a stack that is too small', "!RProxyLaneStack 16K\n", qr/RProxyLaneStack 16K/, qr/write a size from 64K to 8M/],
+    ['a stack of a virtual host', "<VirtualHost *:80>\n!RProxyLaneStack 64K\n</VirtualHost>\n", qr/RProxyLaneStack/,
+        qr/cannot occur within/],
     ['trust in no address', "!RProxyTrust everybody\n", qr/everybody/, qr{10\.0\.0\.0/8}],
     ['a name of two words', "!RProxyName \"my proxy\"\n", qr/my proxy/, qr/one word/],
 );
@@ -329,6 +333,8 @@ my @right = (
         . "<VirtualHost *:80>\nServerName b\nRProxyPass / app\n</VirtualHost>\n"],
     ['every directive', <<'CONF'],
 RProxyName edge
+RProxyLanes auto
+RProxyLaneStack 512K
 RProxyTrust 10.0.0.0/8 2001:db8::/32 192.0.2.1
 RProxyCacheLocal @ROOT@/cache size=64M largest=8M
 RProxyFarm redis://127.0.0.1:9/3 name=shop connect=20ms timeout=1s trial=2s lost=5m

@@ -16,7 +16,7 @@ sub served
     my $config = delete $more{config} || '';
     my @modules = ('status', 'http2', @{ delete $more{modules} || [] });
     return httpd(children => 1, modules => \@modules,
-        config => "${status}RProxyKeepAliveWait $wait\n$config", %more);
+        config => "${status}RProxyLanes off\nRProxyKeepAliveWait $wait\n$config", %more);
 }
 
 # What every thread does, as mod_status shows it: "K" waits with a kept connection, "W" answers us.

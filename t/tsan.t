@@ -40,11 +40,13 @@ plan(skip_all => 'ThreadSanitizer does not run here') if system("$run'$dir/probe
 delete $ENV{LD_PRELOAD};
 $ENV{TSAN_OPTIONS} = 'halt_on_error=0:exitcode=66';
 
+my @lane = map { "../lane/$_" } qw(wait loop timers coroutine blocking);
 my %tests = (
     test_state_threads => [qw(state pick method table latency eject swrr)],
     test_budget => [qw(budget)],
     test_quantile => [qw(quantile)],
-    test_queue => [qw(queue state pick table latency eject swrr ../lane/wait)],
+    test_queue => [qw(queue state pick table latency eject swrr), @lane],
+    test_lane => [@lane],
 );
 for my $test (sort keys %tests) {
     my $said = compile("$dir/$test", "'$top/t/unit/$test.c'",

@@ -10,6 +10,7 @@ use Bench::Load;
 use Bench::Peer::Apache;
 use Bench::Peer::HAProxy;
 use Bench::Peer::Nginx;
+use Bench::Peer::Lanes;
 use Bench::Peer::Rproxy;
 use Bench::Peer::Varnish;
 use Bench::Place;
@@ -17,13 +18,14 @@ use Bench::Proc;
 use HTTP::Tiny;
 use List::Util qw(max);
 
-our @ORDER = qw(nginx haproxy varnish apache rproxy);
+our @ORDER = qw(nginx haproxy varnish apache lanes rproxy);
 
 my %ROOM = (
     nginx   => 'Bench::Peer::Nginx',
     haproxy => 'Bench::Peer::HAProxy',
     varnish => 'Bench::Peer::Varnish',
     apache  => 'Bench::Peer::Apache',
+    lanes   => 'Bench::Peer::Lanes',
     rproxy  => 'Bench::Peer::Rproxy',
 );
 

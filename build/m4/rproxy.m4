@@ -12,6 +12,27 @@ AC_DEFUN([RP_LIBRARY],
          AC_CHECK_LIB([$5], [$6], [$1_LIBS=-l$5], [RP_MISSING([$2], [$3], [$4])])],
         [RP_MISSING([$2], [$3], [$4])])])])
 
+# RP_BOOST_CONTEXT: coroutines switch by Boost.Context's assembler, whose static archive needs nothing else; without it
+# by ucontext, which is of the C library and costs a system call or two at each switch.
+AC_DEFUN([RP_BOOST_CONTEXT],
+[AC_MSG_CHECKING([for Boost.Context's static archive])
+save_LIBS=$LIBS
+LIBS="-l:libboost_context.a $LIBS"
+AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <stddef.h>
+struct transfer { void *from, *data; };
+struct transfer jump_fcontext(void *to, void *data);
+void *make_fcontext(void *top, size_t size, void (*fn)(struct transfer));]],
+        [[make_fcontext(NULL, 0, NULL); jump_fcontext(NULL, NULL);]])],
+    [AC_MSG_RESULT([yes])
+     BOOST_CONTEXT_CFLAGS=-DRP_BOOST_CONTEXT
+     BOOST_CONTEXT_LIBS=-l:libboost_context.a],
+    [AC_MSG_RESULT([no, so ucontext it is])
+     BOOST_CONTEXT_CFLAGS=
+     BOOST_CONTEXT_LIBS=])
+LIBS=$save_LIBS
+AC_SUBST([BOOST_CONTEXT_CFLAGS])
+AC_SUBST([BOOST_CONTEXT_LIBS])])
+
 # RP_APXS: everything that apxs knows about httpd, APR and APR-util.
 AC_DEFUN([RP_APXS],
 [AC_ARG_WITH([apxs], [AS_HELP_STRING([--with-apxs=FILE], [httpd's apxs; default: apxs or apxs2 in PATH])],

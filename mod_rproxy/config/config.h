@@ -371,6 +371,8 @@ typedef struct rp_server_conf_t {
     apr_array_header_t *routes; /* of rp_route_t *, longest path first once checked */
     apr_hash_t *pools;          /* name to rp_pool_conf_t * */
     apr_interval_time_t keep_alive_wait; /* 0: off; RP_UNSET */
+    int lanes;                  /* how many; 0: off; RP_LANES_AUTO; RP_UNSET */
+    int lane_stack;             /* bytes; the main server's counts; RP_UNSET */
     int caches;                 /* RProxyCache on stands somewhere in it */
     apr_array_header_t *limits; /* of rp_limit_conf_t *: those that stand in it */
     struct sockaddr_storage *resolver; /* the main server's counts; NULL: the system's */

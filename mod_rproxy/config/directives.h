@@ -55,6 +55,8 @@ const char *rp_cmd_name(cmd_parms *cmd, void *dir, const char *name);
 const char *rp_cmd_resolver(cmd_parms *cmd, void *dir, const char *address);
 const char *rp_cmd_trust(cmd_parms *cmd, void *dir, const char *address);
 const char *rp_cmd_keep_alive_wait(cmd_parms *cmd, void *dir, const char *time);
+const char *rp_cmd_lanes(cmd_parms *cmd, void *dir, const char *count);
+const char *rp_cmd_lane_stack(cmd_parms *cmd, void *dir, const char *size);
 const char *rp_cmd_cache_local(cmd_parms *cmd, void *dir, int argc, char *const argv[]);
 extern const rp_option_t rp_local_options[];
 

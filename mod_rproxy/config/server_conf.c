@@ -21,6 +21,8 @@ void *rp_create_server_conf(apr_pool_t *p, server_rec *s)
     conf->limits = apr_array_make(p, 4, sizeof(rp_limit_conf_t *));
     rp_option_defaults(rp_local_options, &conf->local);
     conf->keep_alive_wait = RP_UNSET;
+    conf->lanes = RP_UNSET;
+    conf->lane_stack = RP_UNSET;
     return conf;
 }
 
@@ -49,6 +51,8 @@ void *rp_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     merged->name = add->name ? add->name : base->name;
     merged->trust = add->trust ? add->trust : base->trust;
     merged->keep_alive_wait = RP_OR_DEFAULT(add->keep_alive_wait, base->keep_alive_wait);
+    merged->lanes = RP_OR_DEFAULT(add->lanes, base->lanes);
+    merged->lane_stack = RP_OR_DEFAULT(add->lane_stack, base->lane_stack);
     merged->caches = base->caches || add->caches;
     merged->local = add->local.dir ? add->local : base->local;
     merged->limits = add->limits;

@@ -14,6 +14,7 @@
 #include <util_filter.h>
 
 #include "config/config.h"
+#include "lane/coroutine.h"
 #include "lane/hold.h"
 #include "lane/lane.h"
 
@@ -148,7 +149,7 @@ static int process_connection(conn_rec *c)
     apr_interval_time_t wait;
     int rc;
 
-    if (!threads || inside || c->master || !c->cs) {
+    if (!threads || inside || c->master || !c->cs || rp_coroutine_current()) {
         return DECLINED;
     }
     memory = memory_of(c);

@@ -38,4 +38,13 @@ apr_status_t rp_wait(int fd, int want, apr_time_t deadline);
 /** The same for any of n (at most 4) descriptors. */
 apr_status_t rp_wait_any(rp_waitee_t *waitees, int n, apr_time_t deadline);
 
+/**
+ * Have fn(data) done, which may block by other means than the network of ours: a system's resolver, other modules.
+ * On a lane another thread does it and the coroutine waits; elsewhere it is called at once.
+ */
+void rp_blocking(void (*fn)(void *data), void *data);
+
+/** Before there are lanes: how to have something done on another thread, soon. */
+void rp_blocking_by(apr_status_t (*start)(void (*fn)(void *), void *data));
+
 #endif

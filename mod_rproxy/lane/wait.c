@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <time.h>
 
+#include "lane/coroutine.h"
 #include "lane/lane.h"
+#include "lane/loop.h"
 
 #define MAX_WAITEES 4
 
@@ -62,6 +64,9 @@ apr_status_t rp_wait_any(rp_waitee_t *waitees, int n, apr_time_t deadline)
 
     if (n > MAX_WAITEES) {
         return APR_EINVAL;
+    }
+    if (rp_coroutine_current() && deadline > rp_now()) {
+        return rp_lane_wait(rp_lane_current(), waitees, n, deadline);
     }
     for (i = 0; i < n; i++) {
         fds[i].fd = waitees[i].fd;

@@ -49,6 +49,19 @@ static const rp_route_t *find_route(request_rec *r)
     return route && route->pool ? route : NULL;
 }
 
+int rp_route_serves(request_rec *r)
+{
+    ap_conf_vector_t *before = r->per_dir_config;
+    int serves;
+
+    if (r->proxyreq || !r->uri) {
+        return 0;
+    }
+    serves = ap_location_walk(r) == OK && find_route(r) != NULL;
+    r->per_dir_config = before;
+    return serves;
+}
+
 int rp_route_translate(request_rec *r)
 {
     const rp_route_t *route;

@@ -11,6 +11,9 @@
 /** The handler's name in r->handler. */
 #define RP_HANDLER "rproxy"
 
+/** Before httpd has processed it: is there a route for its path as it came? What others make of the URL may differ. */
+int rp_route_serves(request_rec *r);
+
 /** translate_name: claim URLs that have a route, so that nothing looks for files. */
 int rp_route_translate(request_rec *r);
 

@@ -290,6 +290,20 @@ static apr_status_t connect_and_shake(rp_conn_t *conn, const targets_t *targets,
     return rv;
 }
 
+typedef struct look_up_t {
+    const rp_peer_t *peer;
+    targets_t *targets;
+    apr_pool_t *p;
+    const char **error;
+} look_up_t;
+
+static void look_up(void *data)
+{
+    look_up_t *l = data;
+
+    l->targets->n = rp_resolve(l->peer->conf, l->targets->addresses, l->p, l->error);
+}
+
 static int find_targets(const rp_peer_t *peer, targets_t *targets, apr_pool_t *p, const char **error)
 {
     targets->sequence = peer->shared ? rp_addresses_sequence(peer->shared) : 0;
@@ -298,7 +312,9 @@ static int find_targets(const rp_peer_t *peer, targets_t *targets, apr_pool_t *p
         *error = apr_pstrcat(p, "no address of ", peer->conf->host, " is known by now", NULL);
     }
     else if (targets->n == 0) {
-        targets->n = rp_resolve(peer->conf, targets->addresses, p, error);
+        look_up_t l = { peer, targets, p, error };
+
+        rp_blocking(look_up, &l);
     }
     return targets->n;
 }

@@ -5,7 +5,7 @@
 #     my $httpd = RP::Httpd->start(mpm => 'event', modules => ['headers'], config => 'RProxyName test');
 #
 # What may be given:
-#     mpm       event, worker or prefork
+#     mpm       event, worker or prefork; or lanes, which is event with RProxyLanes
 #     module    0: without mod_rproxy
 #     modules   further modules by their short names ("ssl" for mod_ssl.so)
 #     config    text for the end of httpd.conf; @PORT@ is the port's number, @ROOT@ the temporary folder
@@ -64,6 +64,7 @@ sub new
     my ($class, %how) = @_;
     my $self = bless { mpm => 'event', module => 1, modules => [], config => '', children => 2,
         threads => 16, ports => 1, %how }, $class;
+    $self->{mpm} = 'event' if $self->{lanes} = $self->{mpm} eq 'lanes';
     $self->{loglevel} ||= $self->{module} ? 'warn rproxy:debug' : 'warn';
     $self->{root} = RP::Place->folder;
     mkdir "$self->{root}/$_" for qw(htdocs run);
@@ -88,7 +89,7 @@ sub start
 sub configure
 {
     my ($self, $config) = @_;
-    my $text = join "\n", $self->_loads, $self->_basics, $self->_processes;
+    my $text = join "\n", $self->_loads, $self->_basics, $self->_processes, $self->_lanes;
     $text .= "\n# ---- the test's own\n$config\n";
     $text =~ s/\@PORT(\d?)\@/$self->{listen}[$1 || 0]/g;
     $text =~ s/\@ROOT\@/$self->{root}/g;
@@ -144,6 +145,8 @@ sub _processes
         "ThreadsPerChild $threads",
         "MaxRequestWorkers $all", 'MinSpareThreads 1', "MaxSpareThreads $all");
 }
+
+sub _lanes { my ($self) = @_; return $self->{lanes} && $self->{module} ? 'RProxyLanes 2' : () }
 
 # What configtest says of it.  @return (0 when all is well, its output)
 sub configtest

@@ -37,14 +37,16 @@ sub import
 our $mpm = 'event';
 my @backends;
 
+sub _under { my ($each) = @_; return $each eq 'lanes' ? 'under mpm_event with lanes' : "under mpm_$each" }
+
 # Run the body as a subtest for each MPM (or the one of RP_MPM).  What it started is stopped behind it, and what
 # the servers complained of fails it.
 sub each_mpm(&)
 {
     my ($body) = @_;
-    for my $each (grep { !$ENV{RP_MPM} || $ENV{RP_MPM} eq $_ } qw(event worker prefork)) {
+    for my $each ($ENV{RP_MPM} || qw(event worker prefork)) {
         local $mpm = $each;
-        _watched("under mpm_$each", sub { $body->($each) });
+        _watched(_under($each), sub { $body->($each eq 'lanes' ? 'event' : $each) });
     }
 }
 
@@ -53,7 +55,7 @@ sub one_mpm(&)
 {
     my ($body) = @_;
     local $mpm = $ENV{RP_MPM} || 'event';
-    _watched("under mpm_$mpm", sub { $body->($mpm) });
+    _watched(_under($mpm), sub { $body->($mpm eq 'lanes' ? 'event' : $mpm) });
 }
 
 # A part of a test, under a name; when it dies, it fails, and the next part goes on.
