@@ -14,12 +14,15 @@
 
 #include "cache/farm_shared.h"
 #include "config/config.h"
+#include "farm/kept.h"
 #include "lane/lane.h"
 #include "log.h"
 
 APLOG_USE_MODULE(rproxy);
 
 #define WATCHDOG "_rproxy_farm_"
+/* Of rp_farm_shared_memory_t. */
+#define LAYOUT 1
 #define WATCH_INTERVAL apr_time_from_sec(1)
 /* A follower that has been at work within this time goes on through a graceful restart. */
 #define TENDED apr_time_from_sec(2)
@@ -175,20 +178,22 @@ static int watched(apr_pool_t *pconf, server_rec *main_server)
            && add(watchdog, WATCH_INTERVAL, main_server, watch) == APR_SUCCESS;
 }
 
-/* The memory outlives configurations: an old one's children and the new one's see the same. */
-static rp_farm_shared_memory_t *memory_of(server_rec *main_server)
-{
-    apr_pool_t *process = main_server->process->pool;
-    void *found = NULL;
-    apr_shm_t *shm;
+/* Kept through graceful restarts: an old configuration's children and the new one's see the same. */
+typedef struct kept_t {
+    rp_farm_shared_memory_t *memory;
+} kept_t;
 
-    apr_pool_userdata_get(&found, WATCHDOG, process);
-    if (!found && apr_shm_create(&shm, sizeof(*shared), NULL, process) == APR_SUCCESS) {
-        found = apr_shm_baseaddr_get(shm);
-        memset(found, 0, sizeof(*shared));
-        apr_pool_userdata_setn(found, WATCHDOG, NULL, process);
+static apr_status_t make(void *made, apr_pool_t *process_pool)
+{
+    kept_t *kept = made;
+    apr_shm_t *shm;
+    apr_status_t rv = apr_shm_create(&shm, sizeof(*kept->memory), NULL, process_pool);
+
+    if (rv == APR_SUCCESS) {
+        kept->memory = apr_shm_baseaddr_get(shm);
+        memset(kept->memory, 0, sizeof(*kept->memory));
     }
-    return found;
+    return rv;
 }
 
 static int goes_on(const rp_farm_shared_memory_t *memory)
@@ -200,6 +205,9 @@ static int goes_on(const rp_farm_shared_memory_t *memory)
 
 void rp_farm_log_prepare(apr_pool_t *pconf, server_rec *main_server)
 {
+    const kept_t *kept;
+    apr_status_t rv;
+
     conf = NULL;
     shared = NULL;
     store = NULL;
@@ -214,9 +222,10 @@ void rp_farm_log_prepare(apr_pool_t *pconf, server_rec *main_server)
     conf = rp_server_conf(main_server)->farm;
     key = apr_pstrcat(pconf, conf->name, ":{log}:purges", NULL);
     fetch_key = rp_farm_fetch_stream(pconf, conf->name);
-    shared = memory_of(main_server);
+    kept = rp_kept(main_server->process->pool, WATCHDOG, LAYOUT, sizeof(*kept), make, &rv);
+    shared = kept ? kept->memory : NULL;
     if (!shared) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, main_server, RPLOGNO(0731) "no shared memory for the farm's log of "
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server, RPLOGNO(0731) "no shared memory for the farm's log of "
                      "purges: this host does not take part in it");
     }
     else if (!goes_on(shared)) {

@@ -60,7 +60,7 @@ sub wait_keys
 sub keys
 {
     my ($class, $redis) = @_;
-    my @keys = grep { !/:\{log\}:|\}:l/ } @{ $redis->command('KEYS', '*') };
+    my @keys = grep { /:\{[0-9a-f]{32}\}:[^l]/ } @{ $redis->command('KEYS', '*') };
     return @keys;
 }
 
