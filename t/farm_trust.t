@@ -100,12 +100,26 @@ one_mpm {
             children => 1) } @nodes[0, 1];
         $backend->forget;
         my @targets = map { asking("/cluster/$_", @fresh, Vary => 'X-Who', size => 200_000) } 1 .. 3;
-        for my $target (@targets) {
-            get($here, $target, 'X-Who' => $_) for qw(a b);
-        }
+        my $put = sub {
+            for my $target (@targets) {
+                get($here, $target, 'X-Who' => $_) for qw(a b);
+            }
+        };
+        $put->();
         my $all = sub { map { my $node = $_; map { [$_ => $node] } RP::Farm->keys($node) } @nodes };
         # Of each a marker, a list, and two variants with four pieces.
-        ok(eventually { my @all = $all->(); @all == 3 * (2 + 2 * 5) }, 'everything is put there');
+        # A node that takes no writes for a moment, as those of a busy machine may, is not asked a second time.
+        my $again = time + 3;
+        ok(eventually {
+            my @all = $all->();
+            if (@all != 3 * (2 + 2 * 5) && time >= $again) {
+                $again = time + 3;
+                post($here, $_, 'x') for @targets;
+                $put->();
+            }
+            @all == 3 * (2 + 2 * 5);
+        }, 'everything is put there');
+        $backend->forget;
         my %nodes;
         $nodes{ $_->[0] =~ /(\{.*\})/ ? $1 : '' }{ $_->[1]->port }++ for $all->();
         is(scalar(keys %nodes), 3, 'three URLs');
@@ -113,7 +127,7 @@ one_mpm {
         for my $target (@targets) {
             is(length get($there, $target, 'X-Who' => $_)->body, 200_000, "$_ comes from there") for qw(a b);
         }
-        is($backend->count, 6, 'and not from the backend again');
+        is($backend->count, 0, 'and not from the backend again');
         post($there, $_, 'x') for @targets;
         ok(eventually { !grep { $_->[0] =~ /\}:e/ } $all->() }, 'and can be taken away');
     };
