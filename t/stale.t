@@ -19,6 +19,7 @@ sub respond
         'sie' => 'max-age=10, stale-if-error=60',
         'shared' => 'max-age=10, s-maxage=10',
         plain => 'max-age=10',
+        doubted => 'max-age=600, stale-if-error=60, no-cache',
     );
     my @fields = ('Cache-Control' => $control{$kind}, ETag => '"v1"', 'X-Number' => $request->number);
     # What is asked again, with a validator, is the second request.
@@ -155,6 +156,12 @@ CONF
             is($backend->request(0)->field('Cache-Control'), undef, 'and was the first to');
         };
     }
+
+    part 'what may not be used without validation does not cover an error, fresh or not' => sub {
+        is(get($httpd, "/doubted/$_")->status, 200, 'it is stored') for qw(close error);
+        is(get($httpd, '/doubted/close')->status, 502, 'no answer is told');
+        is(get($httpd, '/doubted/error')->status, 503, 'nor is an error covered');
+    };
 
     part 'Pragma: no-cache does not want a stale response either' => sub {
         get($httpd, '/plain/pragma');

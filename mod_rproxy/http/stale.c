@@ -41,7 +41,7 @@ rp_secs_t rp_stale_if_error(const rp_cc_t *response_cc, rp_secs_t configured)
 int rp_may_revalidate_later(const rp_cc_t *response_cc, const rp_cc_t *request_cc, rp_secs_t configured,
                             rp_secs_t lifetime, rp_secs_t age)
 {
-    return !wants_fresher(request_cc, age)
+    return !forbids_stale(response_cc) && !wants_fresher(request_cc, age)
            && age - lifetime < rp_stale_while_revalidate(response_cc, configured);
 }
 
@@ -51,11 +51,11 @@ int rp_may_cover_error(const rp_cc_t *response_cc, const rp_cc_t *request_cc, rp
     rp_secs_t allowed = rp_stale_if_error(response_cc, configured);
 
     /* A client may ask for it, too, but not against the origin's word (RFC 5861 §4). */
-    if (allowed == 0 && !forbids_stale(response_cc) && response_cc->s_maxage == RP_NO_TIME
-        && request_cc->stale_if_error != RP_NO_TIME) {
+    if (allowed == 0 && response_cc->s_maxage == RP_NO_TIME && request_cc->stale_if_error != RP_NO_TIME) {
         allowed = request_cc->stale_if_error;
     }
-    return !wants_fresher(request_cc, age) && age - lifetime < allowed;
+    /* What no-cache forbids is forbidden within the lifetime, too. */
+    return !forbids_stale(response_cc) && !wants_fresher(request_cc, age) && age - lifetime < allowed;
 }
 
 int rp_may_use_disconnected(const rp_cc_t *response_cc, const rp_cc_t *request_cc, rp_secs_t age)

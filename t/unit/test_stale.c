@@ -65,6 +65,7 @@ static void an_error_is_covered_when_one_side_asks_for_it(void **state)
 {
     rp_cc_t plain = cc("max-age=10"), said = cc("max-age=10, stale-if-error=5"), none = cc(NULL);
     rp_cc_t strict = cc("max-age=10, must-revalidate"), shared = cc("s-maxage=10"), asks = cc("stale-if-error=60");
+    rp_cc_t doubtful = cc("max-age=10, no-cache");
 
     (void)state;
     assert_false(rp_may_cover_error(&plain, &none, RP_NO_TIME, 10, 12));
@@ -74,6 +75,8 @@ static void an_error_is_covered_when_one_side_asks_for_it(void **state)
     assert_true(rp_may_cover_error(&plain, &asks, RP_NO_TIME, 10, 69));
     assert_false(rp_may_cover_error(&strict, &asks, 60, 10, 12));
     assert_false(rp_may_cover_error(&shared, &asks, 60, 10, 12));
+    assert_false(rp_may_cover_error(&doubtful, &asks, 60, 10, 2));
+    assert_false(rp_may_revalidate_later(&doubtful, &asks, 60, 10, 2));
 }
 
 static void without_a_backend_only_the_forbidden_is_not_used(void **state)
