@@ -23,7 +23,7 @@ sub compile
 {
     my ($output, @sources) = @_;
     my $command = join ' ', $compiler, '-g -O1 -std=gnu11 -fsanitize=thread', "-I'$top/mod_rproxy' -I'$top/t/unit'", $flags,
-        @sources, "-o '$output' -lcmocka -lm -lpthread", $libraries;
+        @sources, "-o '$output' -lcmocka -lm -lpthread -lcrypto", $libraries;
     return qx{$command 2>&1};
 }
 

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include <apr_atomic.h>
+#include <apr_allocator.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
+#include <mpm_common.h>
 
 #include "config/config.h"
 #include "lane/client.h"
@@ -21,6 +22,12 @@ APLOG_USE_MODULE(rproxy);
 /* As httpd itself: until the client has closed as well, but not for longer. */
 #define LINGER apr_time_from_sec(30)
 #define SHORT_LINGER apr_time_from_sec(2)
+
+/* A client that asks nothing for so long makes a pause. */
+#define PAUSE apr_time_from_sec(1)
+/* Pieces of memory that a connection gives back then, at most, each what APR takes from the system at least. */
+#define TRIMMED 4
+#define NODE 4096
 
 /* So often is looked at once whether the worker that gave it away has let go; later each millisecond. */
 #define QUICK_TRIES 50
@@ -94,6 +101,36 @@ static void say_goodbye(void *data)
 
 /* ------------------------------------------------------------------ between requests */
 
+/*
+ * What requests needed lies in the connection's allocator for the next one, since Debian's APR would ask the system
+ * anew each time.  A client that makes a pause leaves it to others: what is taken from there and given back under a
+ * limit of nearly nothing goes to the system.
+ */
+static void trim(conn_rec *c)
+{
+    apr_allocator_t *allocator = apr_pool_allocator_get(c->pool);
+    apr_memnode_t *nodes[TRIMMED];
+    int i;
+
+    for (i = 0; i < TRIMMED; i++) {
+        nodes[i] = apr_allocator_alloc(allocator, NODE);
+    }
+    apr_allocator_max_free_set(allocator, 1);
+    for (i = 0; i < TRIMMED; i++) {
+        if (nodes[i]) {
+            apr_allocator_free(allocator, nodes[i]);
+        }
+    }
+    apr_allocator_max_free_set(allocator, ap_max_mem_free);
+}
+
+static int wait_idle(rp_client_t *client, apr_time_t until)
+{
+    client->watch.timer.at = until < client->idle_until ? until : client->idle_until;
+    client->is_idle = rp_lane_watch(client->home->lane, &client->watch) == APR_SUCCESS;
+    return client->is_idle;
+}
+
 static void idle_is_over(rp_watch_t *watch, apr_status_t rv)
 {
     rp_client_t *client = watch->data;
@@ -101,12 +138,15 @@ static void idle_is_over(rp_watch_t *watch, apr_status_t rv)
     client->is_idle = 0;
     if (rv == APR_SUCCESS) {
         rv = rp_client_fill(client);
-        if (APR_STATUS_IS_EAGAIN(rv)) { /* news of what had been read already */
-            rv = rp_lane_watch(client->home->lane, watch);
-            client->is_idle = rv == APR_SUCCESS;
-            if (client->is_idle) {
-                return;
-            }
+        /* News of what had been read already. */
+        if (APR_STATUS_IS_EAGAIN(rv) && wait_idle(client, watch->timer.at)) {
+            return;
+        }
+    }
+    else if (rp_now() < client->idle_until) {
+        trim(client->c);
+        if (wait_idle(client, client->idle_until)) {
+            return;
         }
     }
     if (APR_STATUS_IS_TIMEUP(rv)) {
@@ -162,10 +202,10 @@ static next_e what_next(rp_client_t *client, int rc)
 static int become_idle(rp_client_t *client)
 {
     client->waitee = (rp_waitee_t){ client->fd, RP_WANT_READ | RP_WANT_HANGUP, 0 };
-    client->watch = (rp_watch_t){ .timer.at = rp_now() + client->keep_alive, .waitees = &client->waitee, .n = 1,
-                                  .edges = 1, .fn = idle_is_over, .data = client };
-    client->is_idle = rp_lane_watch(client->home->lane, &client->watch) == APR_SUCCESS;
-    return client->is_idle;
+    client->watch = (rp_watch_t){ .waitees = &client->waitee, .n = 1, .edges = 1, .fn = idle_is_over,
+                                  .data = client };
+    client->idle_until = rp_now() + client->keep_alive;
+    return wait_idle(client, client->idle_until - client->keep_alive + PAUSE);
 }
 
 /* On a coroutine: one request, as an MPM's worker has it processed. */
@@ -253,8 +293,6 @@ void rp_client_begin(rp_client_t *client)
     }
     home->clients = client;
     client->c->current_thread = home->thread;
-    /* What a request needed goes back to the system behind it: an idle connection is to be small. */
-    apr_allocator_max_free_set(apr_pool_allocator_get(client->c->pool), 1);
     rv = rp_lane_keep(home->lane, client->fd);
     if (rv != APR_SUCCESS) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, client->c, RPLOGNO(0004) "a lane cannot watch a client's connection");

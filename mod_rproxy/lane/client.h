@@ -33,6 +33,7 @@ typedef struct rp_client_t {
     rp_watch_t watch;            /* while no coroutine has it */
     rp_waitee_t waitee;
     int is_idle;
+    apr_time_t idle_until;       /* rp_now() */
     apr_interval_time_t keep_alive; /* how long it may wait for the next request */
 
     /* Input: what was read and not asked for yet, from malloc(); NULL: nothing. */

@@ -3,8 +3,8 @@
 /**
  * Functions that can pause, each on a stack of its own; they know nothing of sockets and loops.
  *
- * A coroutine belongs to the thread that started it, for good: thread-local variables stay right, and nothing here takes
- * a lock.  A stack has a page below it that nothing may touch, and is held only while its coroutine is under way.
+ * A coroutine belongs to the thread that started it, for good: thread-local variables stay right, and nothing here
+ * takes a lock.  A stack has a page below it that nothing may touch, and is held only while its coroutine is under way.
  */
 #ifndef RP_COROUTINE_H
 #define RP_COROUTINE_H

@@ -3,8 +3,8 @@
 /**
  * What other modules do, and what may block in it, is a worker's of the MPM, while the request's coroutine waits.
  *
- * A worker is a thread as any other: what it reads from the client, or waits for, it waits for by itself.  The coroutine
- * touches nothing of the connection meanwhile.
+ * A worker is a thread as any other: what it reads from the client, or waits for, it waits for by itself.  The
+ * coroutine touches nothing of the connection meanwhile.
  */
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 
-/** What a client sends: the network's bucket under all input filters, and the one filter above those that would poll. */
+/** What a client sends: the network's bucket under all input filters, and the one filter above those that poll. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,7 +80,7 @@ static apr_status_t read_on_lane(rp_client_t *client, apr_read_type_e block)
     return rv;
 }
 
-/* On a worker, before a lane has it or while it does something for one.  The socket may be closed under it: ask anew. */
+/* On a worker, before a lane has it or while it does something for one.  Its socket may be closed meanwhile. */
 static apr_status_t read_on_worker(rp_client_t *client, apr_read_type_e block)
 {
     apr_time_t deadline = rp_now() + timeout_of(client->c);
