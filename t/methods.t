@@ -175,7 +175,8 @@ one_mpm {
         }
         $c->note($n);
     })) } sort keys %weight;
-    my $httpd = httpd(children => 3, config => pool(app => 'RProxyMethod round-robin',
+    # With more clients than threads httpd would close idle connections, some of them just as a request comes.
+    my $httpd = httpd(children => 3, threads => 48, config => pool(app => 'RProxyMethod round-robin',
         map { $member{$_}->url . " weight=$weight{$_}" } sort keys %weight) . <<'CONF');
 RProxyPass / app
 LogFormat %P child
