@@ -28,6 +28,7 @@ RProxyPass / app
 RProxyCache on
 RProxyCacheLocal \@ROOT\@/cache size=8M
 RProxyCompress gzip
+RProxyCompressStored off
 RProxyCompressMin 256
 $more
 <Location /rproxy-status>
