@@ -1,6 +1,7 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 
-# Every fuzz target runs over its corpus and on from there for RP_FUZZ_SECONDS (5), and finds nothing.
+# Every fuzz target runs over its corpus and on from there for RP_FUZZ_SECONDS (5), and finds nothing.  Each run tries the
+# same, so that a change is judged by what it does; RP_FUZZ_SEED=0 tries something else each time.
 
 use strict;
 use warnings;
@@ -12,6 +13,7 @@ use Test::More;
 use RP::Build;
 
 my $seconds = $ENV{RP_FUZZ_SECONDS} // 5;
+my $seed = $ENV{RP_FUZZ_SEED} // 1;
 my $dir = RP::Build::builddir() . "/t/fuzz";
 my @programs = grep { -f && -x } glob "$dir/fuzz_*";
 die "no fuzz targets were built\n" if !@programs && $ENV{RP_NEED_FUZZERS};
@@ -22,11 +24,12 @@ for my $program (@programs) {
     my $work = File::Temp->newdir("rproxy-fuzz-XXXXXX", TMPDIR => 1);
     mkdir "$work/corpus" or die "$work/corpus: $!\n";
     my $seeds = 0;
-    for my $seed (glob RP::Build::srcdir() . "/t/fuzz/corpus/$subject/*") {
-        copy($seed, "$work/corpus/") or die "$seed: $!\n";
+    for my $file (glob RP::Build::srcdir() . "/t/fuzz/corpus/$subject/*") {
+        copy($file, "$work/corpus/") or die "$file: $!\n";
         $seeds++;
     }
-    my $output = qx{cd "$work" && "$program" -max_total_time=$seconds -timeout=5 -rss_limit_mb=1024 corpus 2>&1};
+    my $options = "-seed=$seed -max_total_time=$seconds -timeout=5 -rss_limit_mb=1024";
+    my $output = qx{cd "$work" && "$program" $options corpus 2>&1};
     my $status = $?;
     my ($runs) = $output =~ /^Done (\d+) runs/m;
     $runs //= 0;
